@@ -1,0 +1,392 @@
+/** @file fastnvmetrics.h
+ *  fastnvmetrics: a profiler for NVIDIA Jetson Orin boards, as a C library.
+ *
+ *  An engine samples the board in three tiers, each on a thread of its own:
+ *
+ *    fast    1000 Hz  GPU load, utilisation of each CPU core, RAM, memory controller (EMC)
+ *    medium   100 Hz  voltage, current and power of each power rail
+ *    slow      10 Hz  temperature of each thermal zone
+ *
+ *  and writes them into a trace file of format version 1 (docs/trace-format.md).
+ *
+ *      fnvm_engine *engine = NULL;
+ *      if (fnvm_engine_create("run.bin", NULL, NULL, &engine) != FNVM_OK ||
+ *          fnvm_engine_start(engine) != FNVM_OK ||
+ *          fnvm_engine_wait_for_warmup(engine, FNVM_NO_TIMEOUT) != FNVM_OK) {
+ *        fprintf(stderr, "%s\n", fnvm_last_error_message());
+ *        return 1;
+ *      }
+ *      work();
+ *      fnvm_engine_stop(engine);
+ *      fnvm_engine_free(engine);
+ *
+ *  Conventions, true of every function unless it says otherwise:
+ *
+ *  - A function that can fail returns an fnvm_status: FNVM_OK (0) or a negative FNVM_E_ code. The
+ *    text of the failure is fnvm_last_error_message(), kept per thread.
+ *  - Out parameters are written on success only; on failure a handle is set to NULL.
+ *  - Strings passed in are NUL-terminated and copied. Paths are bytes, never interpreted as text;
+ *    labels and names are UTF-8, and bytes that are not are replaced by U+FFFD.
+ *  - Strings returned are borrowed from their handle: never free them.
+ *  - A NULL handle, a NULL out parameter or a wrong struct_size is FNVM_E_INVALID, never a crash.
+ *    Using a handle after it was freed is the caller's fault.
+ *  - Nothing here installs signal handlers, changes the signal mask of the caller's threads, writes
+ *    to the standard streams or reads the environment, FASTNVMETRICS_ROOT (see Boards) excepted.
+ */
+#ifndef FASTNVMETRICS_FASTNVMETRICS_H
+#define FASTNVMETRICS_FASTNVMETRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define FNVM_API __attribute__((visibility("default")))
+#else
+#define FNVM_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ==== Versions ================================================================================ */
+
+/** The version of this header. */
+#define FNVM_VERSION_MAJOR 0
+#define FNVM_VERSION_MINOR 3
+#define FNVM_VERSION_PATCH 0
+
+/** The version of the binary interface, which is the number in libfastnvmetrics.so.N. Within one ABI
+ *  version functions are only added, option structs only grow at their end, and values of status
+ *  codes are never reused. */
+#define FNVM_ABI_VERSION 0
+
+/** @return the version of the library in use: major << 16 | minor << 8 | patch. Any thread. */
+FNVM_API uint32_t fnvm_version(void);
+
+/** @return the version of the library in use as text, such as "0.3.0"; static. Any thread. */
+FNVM_API const char *fnvm_version_string(void);
+
+/** @return FNVM_ABI_VERSION of the library in use. Any thread. */
+FNVM_API uint32_t fnvm_abi_version(void);
+
+/* ==== Errors ================================================================================== */
+
+/** The result of a call: FNVM_OK or one of the negative codes below. */
+typedef int32_t fnvm_status;
+
+#define FNVM_OK 0               /**< success */
+#define FNVM_E_INVALID (-1)     /**< an argument is NULL, out of range or malformed */
+#define FNVM_E_NO_BOARD (-2)    /**< this machine is not a board that is known */
+#define FNVM_E_UNKNOWN_BOARD (-3) /**< no board of that name in the catalogue */
+#define FNVM_E_ALREADY_RUNNING (-4) /**< the engine is recording already */
+#define FNVM_E_NOT_RUNNING (-5) /**< the engine is not recording */
+#define FNVM_E_IO (-6)          /**< a file operation failed: fnvm_last_error_errno() and _path() say which */
+#define FNVM_E_NO_MEMORY (-7)   /**< memory could not be had */
+#define FNVM_E_THREAD (-8)      /**< a thread could not be created: fnvm_last_error_errno() */
+#define FNVM_E_FORMAT (-9)      /**< the file is not a valid trace */
+#define FNVM_E_UNFINISHED (-10) /**< the trace was not closed: fnvm_trace_recover() completes it */
+#define FNVM_E_TIMEOUT (-11)    /**< the time given ran out */
+#define FNVM_E_FORKED (-12)     /**< called in a forked child on an engine that its parent started */
+
+/** @return the name of a code, such as "FNVM_E_IO"; "FNVM_E_?" for a number that is none. Static. Any
+ *  thread. */
+FNVM_API const char *fnvm_status_name(fnvm_status status);
+
+/** @return what went wrong in the last call on this thread that failed: what was attempted, on which
+ *  path, errno in words and what to do. UTF-8, never NULL, "" before the first failure. Valid until
+ *  the next call on this thread. */
+FNVM_API const char *fnvm_last_error_message(void);
+
+/** @return the errno of that failure, or 0 where no system call was at fault. */
+FNVM_API int fnvm_last_error_errno(void);
+
+/** @return the path of that failure, in the bytes of the file system; "" where none was at fault.
+ *  Valid until the next call on this thread. */
+FNVM_API const char *fnvm_last_error_path(void);
+
+/* ==== Boards ================================================================================== */
+
+#define FNVM_MAX_CPU_CORES 16
+#define FNVM_MAX_POWER_RAILS 8
+#define FNVM_MAX_THERMAL_ZONES 16
+
+/** A description of a board: which files to sample, and under which names.
+ *
+ *  The root is a directory put before /proc, /sys and /etc: the host's tree mounted in a container, a
+ *  simulated board, a fixture. Where a function takes one, NULL stands for the environment variable
+ *  FASTNVMETRICS_ROOT, and where that is unset or empty, for the machine itself.
+ *
+ *  Ownership: fnvm_board_detect, _named, _create and _copy create a board, fnvm_board_free frees it. An
+ *  engine copies the board it is given. Thread-safety: one thread at a time may change a board; any
+ *  number may read one that nobody changes. No function here but _detect and _named touches a file. */
+typedef struct fnvm_board fnvm_board;
+
+/** Finds the board this program runs on, and which of its nodes can be read. Blocks for file accesses:
+ *  milliseconds. A board that is recognised but of which nothing can be read is still a board.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NO_BOARD (the message lists the compatible strings found). */
+FNVM_API fnvm_status fnvm_board_detect(const char *root, fnvm_board **out);
+
+/** The board of that name: "agx_orin", "orin_nx", "orin_nano" with nominal paths, whether they exist or
+ *  not, or "generic_linux" with what this machine has. Blocks as fnvm_board_detect does.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_UNKNOWN_BOARD. */
+FNVM_API fnvm_status fnvm_board_named(const char *name, const char *root, fnvm_board **out);
+
+/** An empty board of your own, with no node to read but /proc/stat and /proc/meminfo.
+ *  @param name up to 31 bytes reach the trace.
+ *  @param num_cpu_cores 1 to FNVM_MAX_CPU_CORES.
+ *  @return FNVM_OK, FNVM_E_INVALID. */
+FNVM_API fnvm_status fnvm_board_create(const char *name, int32_t num_cpu_cores, const char *root,
+                                       fnvm_board **out);
+
+/** A copy, with the same right to be probed again (fnvm_board_is_detected).
+ *  @return FNVM_OK, FNVM_E_INVALID. */
+FNVM_API fnvm_status fnvm_board_copy(const fnvm_board *board, fnvm_board **out);
+
+/** Frees a board. NULL is allowed. */
+FNVM_API void fnvm_board_free(fnvm_board *board);
+
+/** Set a path, complete with the root, opened as it is. "" or NULL: not available.
+ *  @return FNVM_OK, FNVM_E_INVALID. */
+FNVM_API fnvm_status fnvm_board_set_gpu_load_path(fnvm_board *board, const char *path);
+/** As above: active EMC clocks in kHz (mc_all). */
+FNVM_API fnvm_status fnvm_board_set_emc_actmon_path(fnvm_board *board, const char *path);
+/** As above: the EMC clock in Hz. */
+FNVM_API fnvm_status fnvm_board_set_emc_clk_rate_path(fnvm_board *board, const char *path);
+
+/** Appends a power rail; up to 23 bytes of its label reach the trace.
+ *  @param voltage_path a file with millivolts. @param current_path a file with milliamperes.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: FNVM_MAX_POWER_RAILS are there already). */
+FNVM_API fnvm_status fnvm_board_add_power_rail(fnvm_board *board, const char *label,
+                                               const char *voltage_path, const char *current_path);
+
+/** Appends a thermal zone; up to 23 bytes of its name reach the trace.
+ *  @param temp_path a file with millidegrees Celsius.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: FNVM_MAX_THERMAL_ZONES are there already). */
+FNVM_API fnvm_status fnvm_board_add_thermal_zone(fnvm_board *board, const char *name,
+                                                 const char *temp_path);
+
+/** Whether paths that are empty are looked for again, at fnvm_engine_start and at most once a second
+ *  after it: 1 for a board from fnvm_board_detect, 0 for one that the caller described.
+ *  @return 0 for NULL. */
+FNVM_API int fnvm_board_is_detected(const fnvm_board *board);
+/** Sets that. @return FNVM_OK, FNVM_E_INVALID. */
+FNVM_API fnvm_status fnvm_board_set_detected(fnvm_board *board, int detected);
+
+/** The parts of a board. Strings are borrowed until the board is next changed or freed; they are "" (and
+ *  counts 0) for a NULL board or an index out of range. An empty path: not available. */
+FNVM_API const char *fnvm_board_name(const fnvm_board *board);
+FNVM_API const char *fnvm_board_root(const fnvm_board *board);
+FNVM_API int32_t fnvm_board_num_cpu_cores(const fnvm_board *board);
+FNVM_API const char *fnvm_board_gpu_load_path(const fnvm_board *board);
+FNVM_API const char *fnvm_board_emc_actmon_path(const fnvm_board *board);
+FNVM_API const char *fnvm_board_emc_clk_rate_path(const fnvm_board *board);
+FNVM_API uint32_t fnvm_board_num_power_rails(const fnvm_board *board);
+FNVM_API const char *fnvm_board_rail_label(const fnvm_board *board, uint32_t rail);
+FNVM_API const char *fnvm_board_rail_voltage_path(const fnvm_board *board, uint32_t rail);
+FNVM_API const char *fnvm_board_rail_current_path(const fnvm_board *board, uint32_t rail);
+FNVM_API uint32_t fnvm_board_num_thermal_zones(const fnvm_board *board);
+FNVM_API const char *fnvm_board_zone_name(const fnvm_board *board, uint32_t zone);
+FNVM_API const char *fnvm_board_zone_temp_path(const fnvm_board *board, uint32_t zone);
+
+/* ==== Engine ================================================================================== */
+
+#define FNVM_MIN_RATE_HZ 1
+#define FNVM_MAX_RATE_HZ 20000
+#define FNVM_NO_TIMEOUT UINT64_MAX
+
+/** How to record. Initialise with FNVM_OPTIONS_INIT, then change what you like: fields that later
+ *  versions append then have their defaults. */
+typedef struct fnvm_options {
+  uint32_t struct_size; /**< sizeof(fnvm_options) */
+  uint32_t fast_hz;     /**< 1 to 20000; GPU, CPU, RAM, EMC */
+  uint32_t medium_hz;   /**< 1 to 20000; power rails */
+  uint32_t slow_hz;     /**< 1 to 20000; thermal zones */
+} fnvm_options;
+
+#define FNVM_OPTIONS_INIT { (uint32_t)sizeof(fnvm_options), 1000u, 100u, 10u }
+
+/** How much an engine has recorded, and what it had to leave out. Set struct_size before the call. */
+typedef struct fnvm_counts {
+  uint32_t struct_size; /**< sizeof(fnvm_counts) */
+  uint32_t reserved;    /**< 0 */
+  uint64_t fast_samples, medium_samples, slow_samples, sync_points;
+  uint64_t missed_fast, missed_medium, missed_slow; /**< deadlines skipped because the tier was late */
+  uint64_t dropped_samples;   /**< lost because the disk could not keep up */
+  uint64_t read_errors;       /**< failed reads of any source; a zone that is powered down is none */
+  uint64_t negative_currents; /**< readings below zero, stored as 0 */
+} fnvm_counts;
+
+#define FNVM_COUNTS_INIT { (uint32_t)sizeof(fnvm_counts), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+
+/** A recorder with three sampling threads, "fnvm-fast", "fnvm-medium" and "fnvm-slow", one that writes,
+ *  "fnvm-spool", and one that looks for nodes that went away, "fnvm-keeper"; all signals are blocked in
+ *  them.
+ *
+ *  Thread-safety: every function may be called from any thread at any time, except fnvm_engine_free,
+ *  which must be the last. After fork() an engine that the parent started answers FNVM_E_FORKED in the
+ *  child and touches nothing; freeing it there is allowed and leaves the parent's trace alone. */
+typedef struct fnvm_engine fnvm_engine;
+
+/** Prepares an engine. Nothing is written before fnvm_engine_start.
+ *  @param output_path where the trace goes. A relative one is taken at fnvm_engine_start.
+ *  @param board copied. NULL: fnvm_board_detect(NULL, …).
+ *  @param options copied. NULL: FNVM_OPTIONS_INIT.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: a rate outside 1 to 20000, an empty path), FNVM_E_NO_BOARD. */
+FNVM_API fnvm_status fnvm_engine_create(const char *output_path, const fnvm_board *board,
+                                        const fnvm_options *options, fnvm_engine **out);
+
+/** Stops the engine where it runs, and frees it. NULL is allowed. A failure to complete the trace goes
+ *  unheard here: call fnvm_engine_stop first where that matters. */
+FNVM_API void fnvm_engine_free(fnvm_engine *engine);
+
+/** Creates the trace and starts the tiers. Blocks while files are created and the nodes are opened:
+ *  milliseconds. After a stop it records anew, to the same path; counts and ids begin again. A complete
+ *  trace at the path is replaced, a crashed one is set aside (fnvm_engine_notice tells where).
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_ALREADY_RUNNING, FNVM_E_IO (EBUSY: another recorder writes
+ *  there), FNVM_E_THREAD, FNVM_E_NO_MEMORY, FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_start(fnvm_engine *engine);
+
+/** Takes the closing sample, joins the threads and completes the trace. Blocks until sleeping tiers are
+ *  woken, reads in progress have ended and the tail is written: milliseconds. Harmless where the engine
+ *  does not run.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (after everything that can be saved is), FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_stop(fnvm_engine *engine);
+
+/** Waits until ten fast samples exist: about 10 ms after the start.
+ *  @param timeout_ns nanoseconds, or FNVM_NO_TIMEOUT.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING (also: stopped while waiting), FNVM_E_TIMEOUT,
+ *  FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_wait_for_warmup(fnvm_engine *engine, uint64_t timeout_ns);
+
+/** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase. Every mark
+ *  is followed by at least one fast sample, also when stop follows at once. Does not block but for other
+ *  callers of the same function.
+ *  @param id NULL, or receives 1, 2, 3, …
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING, FNVM_E_IO, FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_sync(fnvm_engine *engine, uint64_t *id);
+
+/** @return the fast samples so far, also after stop; 0 for NULL. Does not block. */
+FNVM_API uint64_t fnvm_engine_sample_count(const fnvm_engine *engine);
+
+/** @return 1 while recording, else 0. Does not block. */
+FNVM_API int fnvm_engine_is_running(const fnvm_engine *engine);
+
+/** The counts so far, also after stop. Does not block.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version). */
+FNVM_API fnvm_status fnvm_engine_counts(const fnvm_engine *engine, fnvm_counts *out);
+
+/** What the user should be told about the current or last recording, one sentence each: a crashed trace
+ *  that was set aside, a rate above what a sensor refreshes at.
+ *  @return the text, borrowed until the next fnvm_engine_start; NULL where index is past the last. */
+FNVM_API const char *fnvm_engine_notice(const fnvm_engine *engine, uint32_t index);
+
+/* ==== Traces ================================================================================== */
+
+#define FNVM_TRACE_MAGIC 0x4E564D54u
+#define FNVM_TRACE_VERSION 1u
+
+#define FNVM_FLAG_VALID 1u         /**< the fields from flags on are filled */
+#define FNVM_FLAG_CLOSED 2u        /**< closed cleanly */
+#define FNVM_FLAG_RECOVERED 4u     /**< completed by fnvm_trace_recover after a crash */
+#define FNVM_FLAG_GPU_AVAILABLE 8u /**< gpu_load was measured */
+
+#pragma pack(push, 1)
+
+/** The first 728 bytes of a trace; little-endian. */
+typedef struct fnvm_file_header {
+  uint32_t magic;   /**< FNVM_TRACE_MAGIC */
+  uint32_t version; /**< FNVM_TRACE_VERSION */
+  char board_name[32];
+  uint8_t num_cpu_cores, num_power_rails, num_thermal_zones, emc_available;
+  uint32_t fast_hz, medium_hz, slow_hz;
+  uint64_t num_fast_samples, num_medium_samples, num_slow_samples, num_sync_points;
+  char power_rail_names[FNVM_MAX_POWER_RAILS][24];
+  char thermal_zone_names[FNVM_MAX_THERMAL_ZONES][24];
+  uint32_t flags; /**< FNVM_FLAG_…; from here on all zero in traces of the C++ reference */
+  uint32_t missed_fast, missed_medium, missed_slow; /**< saturated at UINT32_MAX */
+  uint64_t start_monotonic_ns; /**< CLOCK_MONOTONIC at t = 0 */
+  uint64_t start_realtime_ns;  /**< CLOCK_REALTIME at t = 0 */
+  uint64_t chunks_offset;      /**< 0: none */
+  uint32_t dropped_samples, read_errors; /**< saturated at UINT32_MAX */
+  uint32_t writer_version;     /**< major << 16 | minor << 8 | patch */
+  uint8_t reserved[12];
+} fnvm_file_header;
+
+typedef struct fnvm_fast_sample {
+  double time_s;                      /**< since t = 0, taken at the read */
+  uint16_t gpu_load;                  /**< per mille, 0 to 1000 */
+  float cpu_util[FNVM_MAX_CPU_CORES]; /**< %, NaN: offline */
+  float cpu_aggregate;                /**< %, mean of the online cores */
+  uint64_t ram_used_kb, ram_available_kb;
+  float emc_util;                     /**< %, -1: not available */
+} fnvm_fast_sample;
+
+typedef struct fnvm_medium_sample {
+  double time_s;
+  uint32_t voltage_mv[FNVM_MAX_POWER_RAILS], current_ma[FNVM_MAX_POWER_RAILS];
+  float power_mw[FNVM_MAX_POWER_RAILS]; /**< NaN: read failed */
+} fnvm_medium_sample;
+
+typedef struct fnvm_slow_sample {
+  double time_s;
+  float temp_c[FNVM_MAX_THERMAL_ZONES]; /**< NaN: read failed, or powered down */
+} fnvm_slow_sample;
+
+typedef struct fnvm_sync_point {
+  uint64_t sync_id;         /**< 1, 2, 3, … */
+  uint64_t fast_sample_idx; /**< the first fast sample after the mark */
+} fnvm_sync_point;
+
+#pragma pack(pop)
+
+/** A complete trace, mapped into memory: opening one of any length takes a moment.
+ *  Thread-safety: any number of threads may read one trace; fnvm_trace_close must be the last call. */
+typedef struct fnvm_trace fnvm_trace;
+
+/** Maps a trace and checks that it is whole. The file may be replaced or removed meanwhile, but must not
+ *  be shortened while it is open. Blocks for the file system.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO, FNVM_E_FORMAT, FNVM_E_UNFINISHED. */
+FNVM_API fnvm_status fnvm_trace_open(const char *path, fnvm_trace **out);
+
+/** Unmaps it. Every pointer into the trace ends here. NULL is allowed. */
+FNVM_API void fnvm_trace_close(fnvm_trace *trace);
+
+/** The parts of a trace, borrowed until it is closed. Records are packed: a pointer to one of their
+ *  fields may not be aligned. @param count NULL, or receives how many there are.
+ *  @return NULL (and 0) for NULL. */
+FNVM_API const fnvm_file_header *fnvm_trace_header(const fnvm_trace *trace);
+FNVM_API const fnvm_fast_sample *fnvm_trace_fast(const fnvm_trace *trace, uint64_t *count);
+FNVM_API const fnvm_medium_sample *fnvm_trace_medium(const fnvm_trace *trace, uint64_t *count);
+FNVM_API const fnvm_slow_sample *fnvm_trace_slow(const fnvm_trace *trace, uint64_t *count);
+FNVM_API const fnvm_sync_point *fnvm_trace_sync_points(const fnvm_trace *trace, uint64_t *count);
+
+/** Completes a trace whose recorder was killed or crashed, from the file and the spools beside it
+ *  (docs/trace-format.md). Does nothing to a trace that is complete. Blocks for the file system.
+ *  @param recovered NULL, or receives 1 where the trace was completed now, 0 where it was complete.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (EBUSY: it is being recorded), FNVM_E_FORMAT. */
+FNVM_API fnvm_status fnvm_trace_recover(const char *path, int *recovered);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* The layout is the format's: held to it by every compiler that reads this. */
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define FNVM_STATIC_ASSERT(condition, name) static_assert(condition, #name)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define FNVM_STATIC_ASSERT(condition, name) _Static_assert(condition, #name)
+#else
+#define FNVM_STATIC_ASSERT(condition, name) typedef char fnvm_assert_##name[(condition) ? 1 : -1]
+#endif
+FNVM_STATIC_ASSERT(sizeof(fnvm_file_header) == 728, header_is_728_bytes);
+FNVM_STATIC_ASSERT(offsetof(fnvm_file_header, num_fast_samples) == 56, counts_are_at_56);
+FNVM_STATIC_ASSERT(offsetof(fnvm_file_header, flags) == 664, flags_are_at_664);
+FNVM_STATIC_ASSERT(offsetof(fnvm_file_header, reserved) == 716, reserved_is_at_716);
+FNVM_STATIC_ASSERT(sizeof(fnvm_fast_sample) == 98, fast_sample_is_98_bytes);
+FNVM_STATIC_ASSERT(offsetof(fnvm_fast_sample, emc_util) == 94, emc_util_is_at_94);
+FNVM_STATIC_ASSERT(sizeof(fnvm_medium_sample) == 104, medium_sample_is_104_bytes);
+FNVM_STATIC_ASSERT(sizeof(fnvm_slow_sample) == 72, slow_sample_is_72_bytes);
+FNVM_STATIC_ASSERT(sizeof(fnvm_sync_point) == 16, sync_point_is_16_bytes);
+
+#endif
