@@ -1,0 +1,106 @@
+internal import CFastNVMetricsShims
+
+/// What is put before /proc, /sys and /etc: the host's tree in a container, a simulated board, a fixture.
+///
+/// Links inside it are followed as they are for a process whose root it is: an absolute target starts at
+/// the root again, and `..` does not lead out of it.
+struct Root: Sendable {
+  /// Empty: the machine itself.
+  let prefix: SystemPath
+
+  /// - Parameter prefix: nil stands for the environment variable FASTNVMETRICS_ROOT.
+  init(_ prefix: SystemPath?) {
+    var bytes = (prefix ?? Self.fromEnvironment).bytes
+    while bytes.last == slash { bytes.removeLast() }
+    self.prefix = SystemPath(bytes: bytes)
+  }
+
+  private static var fromEnvironment: SystemPath {
+    guard let value = fnvm_sys_getenv("FASTNVMETRICS_ROOT") else { return SystemPath() }
+    return SystemPath(cString: value)
+  }
+
+  /// The root put before an absolute path, links left as they are.
+  func path(_ absolute: String) -> SystemPath { path(SystemPath(absolute)) }
+
+  func path(_ absolute: SystemPath) -> SystemPath {
+    SystemPath(bytes: prefix.bytes + absolute.bytes)
+  }
+
+  /// Where an absolute path leads with every link followed inside the root; nil where nothing is there.
+  func resolve(_ absolute: SystemPath) -> Resolved? {
+    var pending = Self.components(absolute.bytes)
+    pending.reverse()
+    var inside: [[UInt8]] = []
+    var links = 0
+    while let name = pending.popLast() {
+      if name == [dot] { continue }
+      if name == [dot, dot] {
+        _ = inside.popLast()
+        continue
+      }
+      let candidate = path(Self.joined(inside + [name]))
+      switch Self.linkTarget(of: candidate) {
+      case .missing: return nil
+      case .notALink: inside.append(name)
+      case .target(let target):
+        links += 1
+        if links > 40 { return nil }
+        if target.first == slash { inside = [] }
+        pending += Self.components(target).reversed()
+      }
+    }
+    let joined = Self.joined(inside)
+    return Resolved(inRoot: joined, path: path(joined))
+  }
+
+  func resolve(_ absolute: String) -> Resolved? { resolve(SystemPath(absolute)) }
+
+  /// A path without links, as seen inside the root and as the process opens it.
+  struct Resolved {
+    let inRoot: SystemPath
+    let path: SystemPath
+  }
+
+  private enum Link {
+    case missing
+    case notALink
+    case target([UInt8])
+  }
+
+  private static func linkTarget(of path: SystemPath) -> Link {
+    var status = fnvm_sys_stat()
+    guard path.withCString({ fnvm_sys_lstatat(fnvm_sys_cwd_fd(), $0, &status) }) == 0 else {
+      return .missing
+    }
+    if !status.is_link { return .notALink }
+    guard let target = path.linkTarget() else { return .missing }
+    return .target(target.bytes)
+  }
+
+  private static func components(_ bytes: [UInt8]) -> [[UInt8]] {
+    bytes.split(separator: slash).map(Array.init)
+  }
+
+  private static func joined(_ components: [[UInt8]]) -> SystemPath {
+    var bytes: [UInt8] = components.isEmpty ? [slash] : []
+    for component in components { bytes += [slash] + component }
+    return SystemPath(bytes: bytes)
+  }
+
+  private var dot: UInt8 { UInt8(ascii: ".") }
+}
+
+extension SystemPath {
+  /// What a symbolic link holds; nil where this is none.
+  func linkTarget() -> SystemPath? {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let capacity = buffer.count
+    let count = withCString { path in
+      buffer.withUnsafeMutableBytes {
+        fnvm_sys_readlinkat(fnvm_sys_cwd_fd(), path, $0.baseAddress, capacity)
+      }
+    }
+    return count > 0 ? SystemPath(bytes: Array(buffer[..<Int(count)])) : nil
+  }
+}

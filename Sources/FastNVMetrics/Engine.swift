@@ -1,0 +1,199 @@
+internal import CFastNVMetricsShims
+internal import Synchronization
+
+/// A recorder: samples a board in three tiers and writes a trace.
+///
+///     let engine = try Engine(outputPath: "run.bin", board: .detect())
+///     try engine.start()
+///     try engine.waitForWarmUp()
+///     work()
+///     try engine.stop()
+///
+/// Every function may be called from any thread at any time. After `fork()`, an engine that the parent started
+/// throws `.forked` in the child and touches nothing. The corresponding C type is `fnvm_engine`.
+public final class Engine: @unchecked Sendable {
+  // `lifecycle` is held for the whole of start and stop, `state` for a moment; the variables below are guarded
+  // by `state`. In a forked child neither is touched: another thread may have held it.
+  private let lifecycle = ControlMutex()
+  private let state = ControlMutex()
+  private var recording: Recording?
+  /// A recording that is being completed still counts, but takes no marks.
+  private var isAcceptingMarks = false
+  private var lastCounts = EngineCounts()
+  private var lastNotices: [String] = []
+  /// The process that records, 0 for none.
+  private let owner = Atomic<Int32>(0)
+
+  private let outputPath: SystemPath
+  /// The board that is sampled.
+  public let board: BoardConfig
+  /// The rates.
+  public let configuration: EngineConfiguration
+
+  /// Prepares a recorder. Nothing is written before `start`.
+  ///
+  /// - Parameters:
+  ///   - outputPath: where the trace goes; a relative path is taken at `start`.
+  ///   - board: what to sample.
+  ///   - configuration: the rates.
+  /// - Throws: `.invalid`.
+  ///
+  /// The corresponding C function is `fnvm_engine_create`.
+  public init(
+    outputPath: SystemPath, board: BoardConfig,
+    configuration: EngineConfiguration = EngineConfiguration()
+  ) throws(FNVMError) {
+    if outputPath.isEmpty { throw FNVMError(.invalid, "the path of the trace is empty") }
+    if outputPath.containsNUL {
+      throw FNVMError(
+        .invalid, path: outputPath, "the path of the trace contains a NUL byte: \(outputPath)")
+    }
+    try board.validate()
+    try configuration.validate()
+    self.outputPath = outputPath
+    self.board = board
+    self.configuration = configuration
+  }
+
+  deinit {
+    if isForked {
+      // The recording is the parent's: its threads do not exist here, its files must not be touched.
+      // Leaking the copy is the one thing that is safe.
+      if let recording { _ = Unmanaged.passRetained(recording) }
+    } else {
+      try? stop()
+    }
+  }
+
+  /// Creates the trace and starts the tiers.
+  ///
+  /// A complete trace at the path is replaced; a crashed one is set aside, which `notices` tells. After a stop
+  /// the engine records anew: counts and ids begin again. Blocks for milliseconds.
+  ///
+  /// - Throws: `.alreadyRunning`, `.io` (EBUSY: another recorder writes there), `.thread`, `.noMemory`, `.forked`.
+  ///
+  /// The corresponding C function is `fnvm_engine_start`.
+  public func start() throws(FNVMError) {
+    try checkNotForked()
+    try lifecycle.locked { () throws(FNVMError) in
+      if state.locked({ self.recording != nil }) {
+        throw FNVMError(
+          .alreadyRunning, path: outputPath, "the engine is already running: it records to \(outputPath)")
+      }
+      var notices: [String] = []
+      let recording = try Recording(
+        outputPath: outputPath, board: board, configuration: configuration
+      ) { notices.append($0) }
+      try recording.begin()
+      owner.store(fnvm_sys_pid(), ordering: .releasing)
+      state.locked {
+        self.recording = recording
+        isAcceptingMarks = true
+        lastNotices = notices
+      }
+    }
+  }
+
+  /// Takes the closing sample, joins the threads and completes the trace. Harmless where the engine does not
+  /// run. Blocks for milliseconds.
+  ///
+  /// - Throws: `.io` after everything that can be saved is, `.forked`.
+  ///
+  /// The corresponding C function is `fnvm_engine_stop`.
+  public func stop() throws(FNVMError) {
+    try checkNotForked()
+    try lifecycle.locked { () throws(FNVMError) in
+      let recording = state.locked {
+        // A mark made before this has the closing sample after it; one made later is refused.
+        isAcceptingMarks = false
+        return self.recording
+      }
+      guard let recording else { return }
+      defer {
+        state.locked {
+          lastCounts = recording.counts
+          if lastCounts.droppedSamples > 0 {
+            lastNotices.append(
+              "\(lastCounts.droppedSamples) samples were dropped because the disk could not keep up."
+            )
+          }
+          self.recording = nil
+        }
+        owner.store(0, ordering: .releasing)
+      }
+      try recording.end()
+    }
+  }
+
+  /// Waits until ten fast samples exist: about 10 ms after the start.
+  ///
+  /// - Parameter timeoutNanoseconds: how long at most; `.max`: for ever.
+  /// - Throws: `.notRunning` (also where the engine is stopped meanwhile), `.timeout`, `.forked`.
+  ///
+  /// The corresponding C function is `fnvm_engine_wait_for_warmup`.
+  public func waitForWarmUp(timeoutNanoseconds: UInt64 = .max) throws(FNVMError) {
+    try checkNotForked()
+    // The reference keeps the recording alive while this waits outside the lock.
+    let recording = state.locked { isAcceptingMarks ? self.recording : nil }
+    guard let recording else { throw Self.notRunning }
+    let (deadline, overflow) = Clock.monotonic().addingReportingOverflow(timeoutNanoseconds)
+    try recording.waitForWarmUp(until: overflow ? .max : deadline)
+  }
+
+  /// Marks a phase boundary: the next fast sample to be taken is the first one of the new phase. Every mark is
+  /// followed by at least one fast sample in the trace.
+  ///
+  /// - Returns: 1, 2, 3, …
+  /// - Throws: `.notRunning`, `.io`, `.forked`.
+  ///
+  /// The corresponding C function is `fnvm_engine_sync`.
+  @discardableResult
+  public func sync() throws(FNVMError) -> UInt64 {
+    try checkNotForked()
+    return try state.locked { () throws(FNVMError) in
+      guard isAcceptingMarks, let recording else { throw Self.notRunning }
+      return try recording.sync()
+    }
+  }
+
+  /// The fast samples so far, also after `stop`; 0 in a forked child.
+  public var sampleCount: UInt64 {
+    if isForked { return 0 }
+    return state.locked { recording?.fastSampleCount ?? lastCounts.fastSamples }
+  }
+
+  /// Whether the engine records; false in a forked child.
+  public var isRunning: Bool {
+    if isForked { return false }
+    return state.locked { recording != nil }
+  }
+
+  /// The counts so far, also after `stop`; zeros in a forked child.
+  public var counts: EngineCounts {
+    if isForked { return EngineCounts() }
+    return state.locked { recording?.counts ?? lastCounts }
+  }
+
+  /// What the user should be told about the current or last recording, a sentence each.
+  public var notices: [String] {
+    if isForked { return [] }
+    return state.locked { lastNotices }
+  }
+
+  private var isForked: Bool {
+    let owner = owner.load(ordering: .acquiring)
+    return owner != 0 && owner != fnvm_sys_pid()
+  }
+
+  private func checkNotForked() throws(FNVMError) {
+    if isForked {
+      throw FNVMError(
+        .forked, path: outputPath,
+        "this engine records in the parent process; a forked child cannot use it, but can make its own")
+    }
+  }
+
+  private static var notRunning: FNVMError {
+    FNVMError(.notRunning, "the engine is not running: start it first")
+  }
+}

@@ -1,0 +1,80 @@
+/// The newest samples' idle time of each CPU: what is still open for correction.
+///
+/// A sleep is credited only when it ends, so what a sample says of a core can change until the sample is
+/// closed. Samples are addressed by their number; the window keeps as many as fit.
+struct IdleWindow: ~Copyable {
+  /// The interval that each sample covers, in nanoseconds.
+  private let intervals: UnsafeMutablePointer<Int64>
+  /// Idle nanoseconds in it, by sample and CPU.
+  private let idle: UnsafeMutablePointer<Int64>
+  private let mask: UInt64
+  private let cpuCount: Int
+
+  /// Not known yet: the core's counter stood still.
+  static var unknown: Int64 { -1 }
+  /// The core was offline.
+  static var offline: Int64 { -2 }
+
+  /// - Parameter capacity: a power of two.
+  init(capacity: Int, cpuCount: Int) {
+    intervals = .allocate(capacity: capacity)
+    intervals.initialize(repeating: 0, count: capacity)
+    idle = .allocate(capacity: capacity * cpuCount)
+    idle.initialize(repeating: Self.unknown, count: capacity * cpuCount)
+    mask = UInt64(capacity - 1)
+    self.cpuCount = cpuCount
+  }
+
+  deinit {
+    intervals.deallocate()
+    idle.deallocate()
+  }
+
+  var capacity: UInt64 { mask + 1 }
+
+  @_noLocks @_noAllocation
+  func interval(_ sample: UInt64) -> Int64 { intervals[Int(truncatingIfNeeded: sample & mask)] }
+
+  @_noLocks @_noAllocation
+  func setInterval(_ sample: UInt64, _ nanoseconds: Int64) {
+    intervals[Int(truncatingIfNeeded: sample & mask)] = nanoseconds
+  }
+
+  /// The cell of a sample and a CPU.
+  @_noLocks @_noAllocation
+  func cell(_ sample: UInt64, _ cpu: Int) -> UnsafeMutablePointer<Int64> {
+    idle + (Int(truncatingIfNeeded: sample & mask) &* cpuCount &+ cpu)
+  }
+
+  /// Puts idle time that ended in `newest` into it and, what does not fit, into the samples before it, back
+  /// to `oldest`. Open samples between that it does not reach were busy.
+  ///
+  /// - Returns: what did not fit.
+  @_noLocks @_noAllocation
+  func fillBackwards(cpu: Int, newest: UInt64, oldest: UInt64, amount: Int64) -> Int64 {
+    var rest = amount
+    var sample = newest
+    while true {
+      let cell = cell(sample, cpu)
+      if cell.pointee != Self.offline {
+        let known = cell.pointee > 0 ? cell.pointee : 0
+        let taken = min(rest, interval(sample) &- known)
+        cell.pointee = known &+ (taken > 0 ? taken : 0)
+        if taken > 0 { rest &-= taken }
+      }
+      if sample == oldest { return rest }
+      sample &-= 1
+    }
+  }
+
+  /// Gives every unknown sample from `oldest` to `newest` the same share of idle time, 0 to 1.
+  @_noLocks @_noAllocation
+  func settle(cpu: Int, oldest: UInt64, newest: UInt64, share: Double) {
+    var sample = oldest
+    while sample <= newest {
+      let cell = cell(sample, cpu)
+      if cell.pointee == Self.unknown { cell.pointee = Int64(Double(interval(sample)) * share) }
+      sample &+= 1
+    }
+  }
+}

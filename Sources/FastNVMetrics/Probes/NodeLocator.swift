@@ -1,0 +1,68 @@
+/// How a node is found, at first and again after it went away.
+enum NodeLocator {
+  /// At this path and nowhere else.
+  case fixed(SystemPath)
+  /// Nodes of a detected board, at the path that detection found, or wherever they are by now.
+  case gpuLoad(SystemPath, Root)
+  case emcActmon(SystemPath, Root)
+  case emcRate(SystemPath, Root)
+  /// By label and chip: the hwmon number changes when a driver is bound again.
+  case rail(SystemPath, label: String, isCurrent: Bool, Root)
+  /// By type: zone numbers change as well.
+  case zone(SystemPath, name: String, Root)
+
+  var startPath: SystemPath {
+    switch self {
+    case .fixed(let path), .gpuLoad(let path, _), .emcActmon(let path, _), .emcRate(let path, _),
+      .rail(let path, _, _, _), .zone(let path, _, _):
+      return path
+    }
+  }
+
+  /// Whether there is more than one place to look at.
+  var canSearch: Bool {
+    if case .fixed = self { return false }
+    return true
+  }
+
+  /// Looks everywhere; empty where the node is not to be found.
+  func find() -> SystemPath {
+    switch self {
+    case .fixed(let path): return path
+    case .gpuLoad(_, let root): return GPUNode.find(root: root)
+    case .emcActmon(_, let root): return EMCNodes.findActmon(root: root)
+    case .emcRate(_, let root): return EMCNodes.findRate(root: root)
+    case .rail(let path, let label, let isCurrent, let root):
+      return Self.findRail(path, label, isCurrent, root)
+    case .zone(_, let name, let root):
+      let wanted = Array(name.utf8)
+      let zone = ThermalZones.all(root: root).first { ThermalZones.isSame($0.type, wanted) }
+      return zone?.tempPath ?? SystemPath()
+    }
+  }
+
+  /// Looks where the node was, except where a number in the path may by now belong to another device.
+  func findAgain(after path: SystemPath) -> SystemPath {
+    switch self {
+    case .rail, .zone: return find()
+    default: return !path.isEmpty && NodeAccess.check(path) == 0 ? path : find()
+    }
+  }
+
+  /// The rail of that label; of several, the one whose chip is named in the path where it was.
+  private static func findRail(
+    _ path: SystemPath, _ label: String, _ isCurrent: Bool, _ root: Root
+  ) -> SystemPath {
+    let wanted = Array(label.utf8)
+    let components = path.bytes.split(separator: slash).map { Array($0) }
+    var found: PowerRailConfig?
+    for chip in HwmonChip.all(root: root) {
+      for rail in chip.rails(requireLabel: chip.isINA3221) where Array(rail.label.utf8) == wanted {
+        if components.contains(chip.address) { return isCurrent ? rail.currentPath : rail.voltagePath }
+        if found == nil { found = rail }
+      }
+    }
+    guard let found else { return SystemPath() }
+    return isCurrent ? found.currentPath : found.voltagePath
+  }
+}

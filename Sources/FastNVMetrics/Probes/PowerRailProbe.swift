@@ -1,0 +1,51 @@
+/// One power rail: millivolts and milliamperes of an INA3221 channel or the like.
+struct PowerRailProbe: ~Copyable {
+  private var voltage: Node
+  private var current: Node
+  private var held = Power(voltageMV: 0, currentMA: 0, powerMW: .nan)
+
+  struct Power {
+    var voltageMV: UInt32
+    var currentMA: UInt32
+    /// NaN where a read failed.
+    var powerMW: Float
+  }
+
+  init(_ rail: PowerRailConfig, board: BoardConfig, keeper: NodeKeeper) {
+    let root = Root(board.root)
+    voltage = keeper.node(
+      board.isDetected
+        ? .rail(rail.voltagePath, label: rail.label, isCurrent: false, root) : .fixed(rail.voltagePath))
+    current = keeper.node(
+      board.isDetected
+        ? .rail(rail.currentPath, label: rail.label, isCurrent: true, root) : .fixed(rail.currentPath))
+  }
+
+  /// The values now. Where a read fails the integers hold the last good values and the power is NaN.
+  ///
+  /// Shunt currents are signed and can be slightly negative near zero; the field is not, so they are
+  /// stored as 0 and counted.
+  @_noLocks @_noAllocation
+  mutating func read(
+    _ scratch: borrowing Scratch, errors: inout UInt64, negatives: inout UInt64
+  ) -> Power {
+    let millivolts = voltage.integer(scratch)
+    let milliamperes = current.integer(scratch)
+    if millivolts.isGood { held.voltageMV = Self.clamped(millivolts.value) } else { errors &+= 1 }
+    if milliamperes.isGood {
+      held.currentMA = Self.clamped(milliamperes.value)
+      if milliamperes.value < 0 { negatives &+= 1 }
+    } else {
+      errors &+= 1
+    }
+    held.powerMW =
+      millivolts.isGood && milliamperes.isGood
+      ? Float(Double(held.voltageMV) * Double(held.currentMA) / 1000) : .nan
+    return held
+  }
+
+  @_noLocks @_noAllocation
+  private static func clamped(_ value: Int64) -> UInt32 {
+    UInt32(truncatingIfNeeded: min(max(value, 0), Int64(UInt32.max)))
+  }
+}

@@ -1,0 +1,242 @@
+internal import CFastNVMetricsShims
+internal import Synchronization
+
+/// One recording, from `start` to `stop`: the tiers with their rings, the spool, the keeper, their threads.
+///
+/// Data flows one way: nodes → tiers → rings → spool → files. Everything the threads use lives as long as
+/// this object, and the object until they are joined.
+final class Recording: @unchecked Sendable {
+  // After `begin`, each tier is used by its own thread alone until that was joined; rings, counters and words
+  // are made of atomics; the rest is constant.
+  private let keeper = NodeKeeper()
+  private let fastRing: SampleRing
+  private let mediumRing: SampleRing
+  private let slowRing: SampleRing
+  private let counters: UnsafeMutablePointer<TierCounters>
+  private let fastTier: UnsafeMutablePointer<FastTier>
+  private let mediumTier: UnsafeMutablePointer<MediumTier>
+  private let slowTier: UnsafeMutablePointer<SlowTier>
+  private let files: TraceFiles
+  private let syncLog = SyncLog()
+  private let spool: Spool
+  private var header = TraceHeader()
+  private var startTime: UInt64 = 0
+
+  private let stopWord = FutexWord(0)
+  private let spoolStopWord = FutexWord(0)
+  /// 0: warming up; 1: warm; 2: stopped.
+  private let warmWord = FutexWord(0)
+  private var tierThreads: [Thread] = []
+  private var spoolThread: Thread?
+
+  /// The spool may stall for this long before samples are dropped.
+  private static let ringSeconds = 2
+
+  /// Opens the nodes and creates the files; nothing runs yet.
+  init(
+    outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration,
+    notice: (String) -> Void
+  ) throws(FNVMError) {
+    let openSamples = Int(configuration.fastHz) / 8
+    let fastRing = try SampleRing(
+      recordSize: TraceFormat.Fast.size,
+      minimum: Int(configuration.fastHz) * Self.ringSeconds + openSamples)
+    let mediumRing = try SampleRing(
+      recordSize: TraceFormat.Medium.size, minimum: Int(configuration.mediumHz) * Self.ringSeconds)
+    let slowRing = try SampleRing(
+      recordSize: TraceFormat.Slow.size, minimum: Int(configuration.slowHz) * Self.ringSeconds)
+    let files = try TraceFiles.create(at: outputPath, notice: notice)
+
+    counters = .allocate(capacity: Tier.count)
+    for tier in 0..<Tier.count { (counters + tier).initialize(to: TierCounters()) }
+    fastTier = .allocate(capacity: 1)
+    fastTier.initialize(
+      to: FastTier(
+        board: board, rateHz: configuration.fastHz, ring: fastRing.producer,
+        counters: counters + Tier.fast, keeper: keeper))
+    mediumTier = .allocate(capacity: 1)
+    mediumTier.initialize(
+      to: MediumTier(
+        board: board, rateHz: configuration.mediumHz, ring: mediumRing.producer,
+        counters: counters + Tier.medium, keeper: keeper))
+    slowTier = .allocate(capacity: 1)
+    slowTier.initialize(
+      to: SlowTier(
+        board: board, rateHz: configuration.slowHz, ring: slowRing.producer,
+        counters: counters + Tier.slow, keeper: keeper))
+    spool = Spool(
+      files: files, syncLog: syncLog, fast: fastRing.consumer, medium: mediumRing.consumer,
+      slow: slowRing.consumer)
+    self.files = files
+    self.fastRing = fastRing
+    self.mediumRing = mediumRing
+    self.slowRing = slowRing
+
+    header.boardName = board.boardName
+    header.cpuCoreCount = board.cpuCoreCount
+    header.powerRailNames = board.powerRails.map { $0.label }
+    header.thermalZoneNames = board.thermalZones.map { $0.name }
+    header.fastHz = configuration.fastHz
+    header.mediumHz = configuration.mediumHz
+    header.slowHz = configuration.slowHz
+    header.writerVersion = FastNVMetricsVersion.packed
+  }
+
+  deinit {
+    // The tiers hold nodes, the nodes point into the keeper's mailboxes: tiers go first.
+    fastTier.deinitialize(count: 1)
+    fastTier.deallocate()
+    mediumTier.deinitialize(count: 1)
+    mediumTier.deallocate()
+    slowTier.deinitialize(count: 1)
+    slowTier.deallocate()
+    counters.deinitialize(count: Tier.count)
+    counters.deallocate()
+  }
+
+  private enum Tier {
+    static let fast = 0, medium = 1, slow = 2, count = 3
+  }
+
+  /// Reads the baseline, puts the trace at its path and starts the threads.
+  func begin() throws(FNVMError) {
+    startTime = fastTier.pointee.begin()
+    header.startMonotonicNanoseconds = startTime
+    // Taken back to t = 0, which is by now a moment ago.
+    header.startRealtimeNanoseconds = Clock.realtime() &- (Clock.monotonic() &- startTime)
+    noteCounts()
+    try files.publish(header)
+    do throws(FNVMError) {
+      spoolThread = try thread("fnvm-spool") { recording in
+        recording.spool.run(stop: recording.spoolStopWord.reference)
+      }
+      tierThreads.append(
+        try thread("fnvm-medium") { recording in
+          recording.mediumTier.pointee.run(
+            startTime: recording.startTime, stop: recording.stopWord.reference,
+            warm: recording.warmWord.reference)
+        })
+      tierThreads.append(
+        try thread("fnvm-slow") { recording in
+          recording.slowTier.pointee.run(
+            startTime: recording.startTime, stop: recording.stopWord.reference,
+            warm: recording.warmWord.reference)
+        })
+      tierThreads.append(
+        try thread("fnvm-keeper") { recording in
+          recording.keeper.run(stop: recording.stopWord.reference)
+        })
+      tierThreads.append(
+        try thread("fnvm-fast") { recording in
+          recording.fastTier.pointee.run(
+            stop: recording.stopWord.reference, warm: recording.warmWord.reference)
+        })
+    } catch {
+      joinThreads()
+      files.discard(suffix: "")
+      throw error
+    }
+  }
+
+  private func thread(
+    _ name: String, _ body: @escaping @Sendable (Recording) -> Void
+  ) throws(FNVMError) -> Thread {
+    let start = Unmanaged.passRetained(ThreadStart(recording: self, body: body))
+    do throws(FNVMError) {
+      return try Thread(name: name, context: start.toOpaque()) { context in
+        guard let context else { return }
+        let start = Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
+        start.body(start.recording)
+      }
+    } catch {
+      start.release()
+      throw error
+    }
+  }
+
+  private final class ThreadStart: Sendable {
+    // Whoever starts a thread joins it before the recording goes.
+    unowned(unsafe) let recording: Recording
+    let body: @Sendable (Recording) -> Void
+
+    init(recording: Recording, body: @escaping @Sendable (Recording) -> Void) {
+      self.recording = recording
+      self.body = body
+    }
+  }
+
+  /// Takes the closing sample, joins the threads and completes the trace.
+  ///
+  /// - Throws: `.io` after everything that can be saved is.
+  func end() throws(FNVMError) {
+    joinThreads()
+    spool.drain()
+    noteCounts()
+    header.isClosed = true
+    try files.complete(header)
+    if let error = spool.firstError { throw error }
+  }
+
+  private func joinThreads() {
+    stopWord.reference.post(1)
+    warmWord.reference.post(2)
+    for thread in tierThreads { thread.join() }
+    tierThreads = []
+    spoolStopWord.reference.post(1)
+    spoolThread?.join()
+    spoolThread = nil
+  }
+
+  /// Waits for the end of the warm-up.
+  ///
+  /// - Parameter deadline: CLOCK_MONOTONIC, `.max`: for ever.
+  /// - Throws: `.timeout`, `.notRunning` where the recording ended.
+  func waitForWarmUp(until deadline: UInt64) throws(FNVMError) {
+    if !warmWord.reference.wait(while: 0, until: deadline) {
+      throw FNVMError(.timeout, "the warm-up did not end in the time given")
+    }
+    if warmWord.reference.value == 2 {
+      throw FNVMError(.notRunning, "the engine was stopped before its warm-up ended")
+    }
+  }
+
+  /// Marks a phase boundary: the next fast sample to begin is the first one after it.
+  func sync() throws(FNVMError) -> UInt64 {
+    let id = syncLog.mark(index: { fastRing.begun }, overflowTo: files)
+    if id != 0 { return id }
+    throw spool.firstError
+      ?? FNVMError(.io, errno: ErrorNumber.io, path: files.path, "cannot write sync points to \(files.path)")
+  }
+
+  /// The fast samples taken so far.
+  var fastSampleCount: UInt64 { fastRing.taken }
+
+  /// The counts so far.
+  var counts: EngineCounts {
+    var counts = EngineCounts()
+    counts.fastSamples = fastRing.taken
+    counts.mediumSamples = mediumRing.taken
+    counts.slowSamples = slowRing.taken
+    counts.syncPoints = syncLog.total
+    counts.missedFast = counters[Tier.fast].missed.load(ordering: .relaxed)
+    counts.missedMedium = counters[Tier.medium].missed.load(ordering: .relaxed)
+    counts.missedSlow = counters[Tier.slow].missed.load(ordering: .relaxed)
+    for tier in 0..<Tier.count {
+      counts.droppedSamples &+= counters[tier].dropped.load(ordering: .relaxed)
+      counts.readErrors &+= counters[tier].readErrors.load(ordering: .relaxed)
+      counts.negativeCurrents &+= counters[tier].negativeCurrents.load(ordering: .relaxed)
+    }
+    return counts
+  }
+
+  private func noteCounts() {
+    let counts = counts
+    header.missedFast = counts.missedFast
+    header.missedMedium = counts.missedMedium
+    header.missedSlow = counts.missedSlow
+    header.droppedSamples = counts.droppedSamples
+    header.readErrors = counts.readErrors
+    header.isGPUAvailable = counters[Tier.fast].isGPUAvailable.load(ordering: .relaxed)
+    header.isEMCAvailable = counters[Tier.fast].isEMCAvailable.load(ordering: .relaxed)
+  }
+}

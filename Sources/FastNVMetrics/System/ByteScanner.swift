@@ -1,0 +1,85 @@
+/// Reads numbers and words out of bytes in place, as the kernel prints them.
+///
+/// Numbers are read as by `strtoll`: leading blanks, an optional sign, then digits up to the first byte
+/// that is none or the end of the data. A number that does not fit saturates.
+struct ByteScanner {
+  private var position: UnsafeRawPointer
+  private let end: UnsafeRawPointer
+
+  init(_ base: UnsafeRawPointer, count: Int) {
+    position = base
+    end = base + count
+  }
+
+  var isAtEnd: Bool { position >= end }
+
+  private var byte: UInt8 { position.load(as: UInt8.self) }
+
+  /// The next number; nil where there is none, and then nothing but blanks is consumed.
+  @_noLocks @_noAllocation
+  mutating func integer() -> Int64? {
+    skipBlanks()
+    var negative = false
+    var at = position
+    if at < end {
+      let sign = at.load(as: UInt8.self)
+      if sign == minus || sign == plus {
+        negative = sign == minus
+        at += 1
+      }
+    }
+    var value: UInt64 = 0
+    var digits = 0
+    while at < end {
+      let digit = at.load(as: UInt8.self) &- zero
+      if digit > 9 { break }
+      if value <= safeBelow { value = value &* 10 &+ UInt64(digit) } else { value = UInt64.max }
+      digits &+= 1
+      at += 1
+    }
+    if digits == 0 { return nil }
+    position = at
+    let magnitude = value > maximum ? maximum : value
+    return negative ? 0 &- Int64(truncatingIfNeeded: magnitude) : Int64(truncatingIfNeeded: magnitude)
+  }
+
+  /// Consumes `prefix` where the data goes on with it.
+  @_noLocks @_noAllocation
+  mutating func consume(_ prefix: StaticString) -> Bool {
+    let count = prefix.utf8CodeUnitCount
+    if end - position < count { return false }
+    let wanted = UnsafeRawPointer(prefix.utf8Start)
+    for i in 0..<count
+    where position.load(fromByteOffset: i, as: UInt8.self) != wanted.load(fromByteOffset: i, as: UInt8.self) {
+      return false
+    }
+    position += count
+    return true
+  }
+
+  /// Whether the next byte is a digit: "cpu0" and not "cpu " or "cpufoo".
+  var isAtDigit: Bool { position < end && byte &- zero <= 9 }
+
+  @_noLocks @_noAllocation
+  mutating func skipBlanks() {
+    while position < end, byte == space || byte &- 9 <= 4 { position += 1 }
+  }
+
+  /// Goes to the start of the next line, or to the end.
+  @_noLocks @_noAllocation
+  mutating func skipLine() {
+    while position < end {
+      let isNewline = byte == newline
+      position += 1
+      if isNewline { return }
+    }
+  }
+
+  private var zero: UInt8 { 0x30 }
+  private var minus: UInt8 { 0x2D }
+  private var plus: UInt8 { 0x2B }
+  private var space: UInt8 { 0x20 }
+  private var newline: UInt8 { 0x0A }
+  private var maximum: UInt64 { UInt64(Int64.max) }
+  private var safeBelow: UInt64 { 922_337_203_685_477_579 }
+}

@@ -1,0 +1,57 @@
+internal import Synchronization
+
+/// Drains the rings to disk, on a thread of its own: a slow disk never delays a tick.
+final class Spool: @unchecked Sendable {
+  // `rings`, `files` and `firstError` are used by the spool's thread while it runs, and by the thread that
+  // joined it afterwards.
+  private let files: TraceFiles
+  private let syncLog: SyncLog
+  private let fast: RingConsumer
+  private let medium: RingConsumer
+  private let slow: RingConsumer
+  private(set) var firstError: FNVMError?
+
+  /// A crash loses at most this, what is open for correction, and one write.
+  private static let interval: UInt64 = 50_000_000
+
+  init(
+    files: TraceFiles, syncLog: SyncLog, fast: RingConsumer, medium: RingConsumer, slow: RingConsumer
+  ) {
+    self.files = files
+    self.syncLog = syncLog
+    self.fast = fast
+    self.medium = medium
+    self.slow = slow
+  }
+
+  /// The body of the thread, until `stop` is posted.
+  func run(stop: FutexReference) {
+    while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) { drain() }
+  }
+
+  /// Writes everything that is closed.
+  func drain() {
+    drain(fast, to: .fast)
+    drain(medium, to: .medium)
+    drain(slow, to: .slow)
+    note(syncLog.flush(to: files))
+  }
+
+  private func drain(_ ring: RingConsumer, to stream: TraceStream) {
+    while true {
+      let (bytes, count) = ring.pending()
+      if count == 0 { return }
+      let (written, error) = files.append(bytes, to: stream)
+      ring.drain(UInt64(written))
+      note(error)
+      // Tried again in the next round: space may be found, and meanwhile the ring holds on.
+      if error != 0 { return }
+    }
+  }
+
+  private func note(_ error: CInt) {
+    if error == 0 || firstError != nil { return }
+    firstError = .io(
+      error, "write the trace", files.path, hint: "what was written until then is kept")
+  }
+}

@@ -1,0 +1,103 @@
+/// A complete trace, mapped into memory: opening one of any length takes a moment.
+///
+/// The file may be replaced or removed meanwhile, but must not be shortened while it is open. Any number of
+/// threads may read one trace. The corresponding C type is `fnvm_trace`.
+public final class Trace: Sendable {
+  private let file: MappedFile
+  /// The header.
+  public let header: TraceHeader
+  private let offsets: [Int]
+
+  /// Opens a trace and checks that it is whole.
+  ///
+  /// - Throws: `.io`, `.format`, `.unfinished`.
+  ///
+  /// The corresponding C function is `fnvm_trace_open`.
+  public init(path: SystemPath) throws(FNVMError) {
+    let file = try MappedFile(path, purpose: "read the trace")
+    header = try Self.checkedHeader(file.bytes, path)
+    let counts = [
+      (header.fastSampleCount, TraceStream.fast), (header.mediumSampleCount, .medium),
+      (header.slowSampleCount, .slow), (header.syncPointCount, .syncPoints),
+    ]
+    var offsets: [Int] = []
+    var end = UInt64(TraceFormat.headerSize)
+    for (count, stream) in counts {
+      offsets.append(Int(end))
+      let (size, overflow) = count.multipliedReportingOverflow(by: UInt64(stream.recordSize))
+      let (next, carry) = end.addingReportingOverflow(size)
+      if overflow || carry || next > UInt64(file.bytes.count) {
+        throw FNVMError(
+          .format, path: path,
+          "Truncated: \(path) has \(file.bytes.count) bytes, its header counts more")
+      }
+      end = next
+    }
+    self.offsets = offsets
+    self.file = file
+  }
+
+  /// Fast samples: GPU, CPU, RAM, EMC.
+  public var fast: TraceRecords<FastSample> { records(.fast, header.fastSampleCount) }
+  /// Medium samples: power rails.
+  public var medium: TraceRecords<MediumSample> { records(.medium, header.mediumSampleCount) }
+  /// Slow samples: thermal zones.
+  public var slow: TraceRecords<SlowSample> { records(.slow, header.slowSampleCount) }
+  /// Phase boundaries.
+  public var syncPoints: TraceRecords<SyncPoint> { records(.syncPoints, header.syncPointCount) }
+
+  private func records<Record>(_ stream: TraceStream, _ count: UInt64) -> TraceRecords<Record> {
+    TraceRecords(trace: self, bytes: bytes(stream, count), recordSize: stream.recordSize)
+  }
+
+  private func bytes(_ stream: TraceStream, _ count: UInt64) -> UnsafeRawBufferPointer {
+    let start = offsets[stream.rawValue]
+    return UnsafeRawBufferPointer(
+      rebasing: file.bytes[start..<(start + Int(count) * stream.recordSize)])
+  }
+
+  /// The bytes of the file, for the C ABI. Valid while the trace lives.
+  package var headerBytes: UnsafeRawPointer? { file.bytes.baseAddress }
+  package var fastBytes: UnsafeRawBufferPointer { bytes(.fast, header.fastSampleCount) }
+  package var mediumBytes: UnsafeRawBufferPointer { bytes(.medium, header.mediumSampleCount) }
+  package var slowBytes: UnsafeRawBufferPointer { bytes(.slow, header.slowSampleCount) }
+  package var syncPointBytes: UnsafeRawBufferPointer { bytes(.syncPoints, header.syncPointCount) }
+
+  /// The header of a trace that can be read. - Throws: `.format`, `.unfinished`.
+  private static func checkedHeader(
+    _ bytes: UnsafeRawBufferPointer, _ path: SystemPath
+  ) throws(FNVMError) -> TraceHeader {
+    let header = try TraceHeader.recognise(bytes, path)
+    if header.isUnfinished {
+      throw FNVMError(
+        .unfinished, path: path,
+        "Unfinished trace: \(path) is being recorded or its recorder crashed; if it crashed, complete it with: fastnvmetrics recover \(path)"
+      )
+    }
+    return header
+  }
+}
+
+extension TraceHeader {
+  /// The header of a version 1 trace, finished or not. - Throws: `.format`.
+  static func recognise(
+    _ bytes: UnsafeRawBufferPointer, _ path: SystemPath
+  ) throws(FNVMError) -> TraceHeader {
+    func refused(_ why: String) -> FNVMError { FNVMError(.format, path: path, why) }
+    guard bytes.count >= TraceFormat.headerSize else {
+      throw refused(
+        "File too small: \(path) has \(bytes.count) bytes, a trace at least \(TraceFormat.headerSize)")
+    }
+    guard UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == TraceFormat.magic else {
+      throw refused("Bad magic: \(path) is not a fastnvmetrics trace")
+    }
+    let version = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+    guard version == TraceFormat.version else {
+      throw refused("Unsupported version: \(path) is version \(version), this library reads 1")
+    }
+    guard let header = TraceHeader(decoding: bytes) else {
+      throw refused("Corrupt header: \(path) counts more cores, rails or zones than a trace can hold")
+    }
+    return header
+  }
+}

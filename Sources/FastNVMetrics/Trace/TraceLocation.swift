@@ -1,0 +1,60 @@
+internal import CFastNVMetricsShims
+
+/// Where a trace is: an open directory and a name in it, so that neither a change of the working directory
+/// nor of the directory's own name moves it.
+struct TraceLocation: ~Copyable {
+  /// As the user wrote it, for messages.
+  let shown: SystemPath
+  let directory: OwnedDescriptor
+  let name: SystemPath
+
+  /// - Throws: `.io` where the directory cannot be opened, or the path is no place for a file.
+  init(_ path: SystemPath) throws(FNVMError) {
+    let target = try Self.followLinks(path)
+    let last = target.lastComponent
+    let dot = UInt8(ascii: ".")
+    if last.isEmpty || last == [dot] || last == [dot, dot] {
+      throw .io(ErrorNumber.isDirectory, "write the trace", path)
+    }
+    let parent = try OwnedDescriptor(
+      opening: target.parent, flags: openReadOnly | openDirectory, purpose: "write the trace",
+      shownAs: path)
+    shown = path
+    name = SystemPath(bytes: last)
+    directory = parent
+  }
+
+  /// A link at the path stands for the file it leads to: that is what is written, not the link.
+  private static func followLinks(_ path: SystemPath) throws(FNVMError) -> SystemPath {
+    var target = path
+    for _ in 0..<40 {
+      guard let link = target.linkTarget() else { return target }
+      target = link.isAbsolute ? link : target.parent.appending(bytes: link.bytes)
+    }
+    throw .io(ErrorNumber.tooManyLinks, "open the trace", path)
+  }
+
+  func name(suffix: String) -> SystemPath { SystemPath(bytes: name.bytes + Array(suffix.utf8)) }
+
+  func status(of name: SystemPath) -> fnvm_sys_stat? {
+    var status = fnvm_sys_stat()
+    let error = name.withCString { fnvm_sys_lstatat(directory.rawValue, $0, &status) }
+    return error == 0 ? status : nil
+  }
+
+  /// 0 or an errno.
+  @discardableResult
+  func rename(_ from: SystemPath, to: SystemPath) -> CInt {
+    -from.withCString { from in
+      to.withCString { fnvm_sys_renameat(directory.rawValue, from, $0) }
+    }
+  }
+
+  func remove(_ name: SystemPath) {
+    _ = name.withCString { fnvm_sys_unlinkat(directory.rawValue, $0) }
+  }
+
+  func removeSpools() {
+    for stream in TraceStream.spooled { remove(name(suffix: stream.spoolSuffix ?? "")) }
+  }
+}

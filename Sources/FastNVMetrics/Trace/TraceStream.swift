@@ -1,0 +1,32 @@
+/// The four kinds of records of a trace, in the order in which they stand in a complete file.
+enum TraceStream: Int {
+  case fast, medium, slow, syncPoints
+
+  static let count = 4
+
+  var recordSize: Int {
+    switch self {
+    case .fast: return TraceFormat.Fast.size
+    case .medium: return TraceFormat.Medium.size
+    case .slow: return TraceFormat.Slow.size
+    case .syncPoints: return TraceFormat.SyncPoint.size
+    }
+  }
+
+  /// What is put behind the trace's name for the file that holds the stream while recording; the fast
+  /// stream, by far the largest, is written into the trace itself, where it stays.
+  var spoolSuffix: String? {
+    switch self {
+    case .fast: return nil
+    case .medium: return ".fnvm-medium"
+    case .slow: return ".fnvm-slow"
+    case .syncPoints: return ".fnvm-sync"
+    }
+  }
+
+  /// Where the stream begins in its file.
+  var startOffset: Int64 { self == .fast ? Int64(TraceFormat.headerSize) : 0 }
+
+  /// The streams that spool beside the trace.
+  static var spooled: [TraceStream] { [.medium, .slow, .syncPoints] }
+}

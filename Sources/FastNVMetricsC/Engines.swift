@@ -1,0 +1,175 @@
+public import CFastNVMetrics
+internal import FastNVMetrics
+
+/// What an `fnvm_engine` points to: an engine, and the notices as C strings.
+final class EngineHandle {
+  let engine: Engine
+  private let gate = ControlMutex()
+  /// Guarded by `gate`; texts already handed out stay until the next start.
+  private var notices: [UnsafeMutablePointer<CChar>] = []
+
+  init(_ engine: Engine) { self.engine = engine }
+
+  deinit { forgetNotices() }
+
+  func forgetNotices() {
+    gate.locked {
+      for notice in notices { notice.deallocate() }
+      notices = []
+    }
+  }
+
+  func notice(_ index: UInt32) -> UnsafePointer<CChar>? {
+    let texts = engine.notices
+    guard index < texts.count else { return nil }
+    return gate.locked {
+      while notices.count <= Int(index) {
+        let bytes = Array(texts[notices.count].utf8)
+        let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
+        for (i, byte) in bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }
+        copy[bytes.count] = 0
+        notices.append(copy)
+      }
+      return UnsafePointer(notices[Int(index)])
+    }
+  }
+}
+
+private func handle(_ engine: OpaquePointer) -> EngineHandle {
+  Unmanaged<EngineHandle>.fromOpaque(UnsafeRawPointer(engine)).takeUnretainedValue()
+}
+
+/// The options as the caller filled them; nil where their size is not one this version knows.
+private func configuration(_ options: UnsafePointer<fnvm_options>?) -> EngineConfiguration? {
+  guard let options else { return EngineConfiguration() }
+  // Only the size may be read before it is known to be right.
+  let size = UnsafeRawPointer(options).loadUnaligned(as: UInt32.self)
+  guard size == MemoryLayout<fnvm_options>.size else { return nil }
+  return EngineConfiguration(
+    fastHz: options.pointee.fast_hz, mediumHz: options.pointee.medium_hz,
+    slowHz: options.pointee.slow_hz)
+}
+
+@_cdecl("fnvm_engine_create")
+public func engineCreate(
+  _ outputPath: UnsafePointer<CChar>?, _ board: OpaquePointer?,
+  _ options: UnsafePointer<fnvm_options>?, _ out: UnsafeMutablePointer<OpaquePointer?>?
+) -> fnvm_status {
+  guard let out else { return invalid("fnvm_engine_create: out is NULL") }
+  out.pointee = nil
+  guard let outputPath else { return invalid("fnvm_engine_create: output_path is NULL") }
+  guard let configuration = configuration(options) else {
+    return invalid("fnvm_engine_create: options.struct_size is none that this version knows")
+  }
+  return status { () throws(FNVMError) in
+    let config: BoardConfig
+    if let board { config = boardHandle(board).config } else { config = try BoardConfig.detect() }
+    let engine = try Engine(
+      outputPath: SystemPath(cString: outputPath), board: config, configuration: configuration)
+    out.pointee = OpaquePointer(Unmanaged.passRetained(EngineHandle(engine)).toOpaque())
+  }
+}
+
+@_cdecl("fnvm_engine_free")
+public func engineFree(_ engine: OpaquePointer?) {
+  guard let engine else { return }
+  Unmanaged<EngineHandle>.fromOpaque(UnsafeRawPointer(engine)).release()
+}
+
+@_cdecl("fnvm_engine_start")
+public func engineStart(_ engine: OpaquePointer?) -> fnvm_status {
+  guard let engine else { return invalid("fnvm_engine_start: engine is NULL") }
+  let handle = handle(engine)
+  return status { () throws(FNVMError) in
+    try handle.engine.start()
+    handle.forgetNotices()
+  }
+}
+
+@_cdecl("fnvm_engine_stop")
+public func engineStop(_ engine: OpaquePointer?) -> fnvm_status {
+  guard let engine else { return invalid("fnvm_engine_stop: engine is NULL") }
+  return status { () throws(FNVMError) in try handle(engine).engine.stop() }
+}
+
+@_cdecl("fnvm_engine_wait_for_warmup")
+public func engineWaitForWarmup(_ engine: OpaquePointer?, _ timeout: UInt64) -> fnvm_status {
+  guard let engine else { return invalid("fnvm_engine_wait_for_warmup: engine is NULL") }
+  return status { () throws(FNVMError) in
+    try handle(engine).engine.waitForWarmUp(timeoutNanoseconds: timeout)
+  }
+}
+
+@_cdecl("fnvm_engine_sync")
+public func engineSync(_ engine: OpaquePointer?, _ id: UnsafeMutablePointer<UInt64>?) -> fnvm_status {
+  guard let engine else { return invalid("fnvm_engine_sync: engine is NULL") }
+  return status { () throws(FNVMError) in
+    let mark = try handle(engine).engine.sync()
+    id?.pointee = mark
+  }
+}
+
+@_cdecl("fnvm_engine_sample_count")
+public func engineSampleCount(_ engine: OpaquePointer?) -> UInt64 {
+  guard let engine else { return 0 }
+  return handle(engine).engine.sampleCount
+}
+
+@_cdecl("fnvm_engine_is_running")
+public func engineIsRunning(_ engine: OpaquePointer?) -> CInt {
+  guard let engine else { return 0 }
+  return handle(engine).engine.isRunning ? 1 : 0
+}
+
+@_cdecl("fnvm_engine_counts")
+public func engineCounts(
+  _ engine: OpaquePointer?, _ out: UnsafeMutablePointer<fnvm_counts>?
+) -> fnvm_status {
+  guard let engine, let out else { return invalid("fnvm_engine_counts: engine or out is NULL") }
+  let size = UnsafeRawPointer(out).loadUnaligned(as: UInt32.self)
+  guard size >= MemoryLayout<fnvm_counts>.size else {
+    return invalid("fnvm_engine_counts: struct_size is smaller than its first version")
+  }
+  let counts = handle(engine).engine.counts
+  out.pointee.reserved = 0
+  out.pointee.fast_samples = counts.fastSamples
+  out.pointee.medium_samples = counts.mediumSamples
+  out.pointee.slow_samples = counts.slowSamples
+  out.pointee.sync_points = counts.syncPoints
+  out.pointee.missed_fast = counts.missedFast
+  out.pointee.missed_medium = counts.missedMedium
+  out.pointee.missed_slow = counts.missedSlow
+  out.pointee.dropped_samples = counts.droppedSamples
+  out.pointee.read_errors = counts.readErrors
+  out.pointee.negative_currents = counts.negativeCurrents
+  return FNVM_OK
+}
+
+@_cdecl("fnvm_engine_notice")
+public func engineNotice(_ engine: OpaquePointer?, _ index: UInt32) -> UnsafePointer<CChar>? {
+  guard let engine else { return nil }
+  return handle(engine).notice(index)
+}
+
+private func headerAgreement() {
+  let h1 = CFastNVMetrics.fnvm_engine_create, s1 = engineCreate
+  agree(type(of: h1), type(of: s1))
+  let h2 = CFastNVMetrics.fnvm_engine_free, s2 = engineFree
+  agree(type(of: h2), type(of: s2))
+  let h3 = CFastNVMetrics.fnvm_engine_start, s3 = engineStart
+  agree(type(of: h3), type(of: s3))
+  let h4 = CFastNVMetrics.fnvm_engine_stop, s4 = engineStop
+  agree(type(of: h4), type(of: s4))
+  let h5 = CFastNVMetrics.fnvm_engine_wait_for_warmup, s5 = engineWaitForWarmup
+  agree(type(of: h5), type(of: s5))
+  let h6 = CFastNVMetrics.fnvm_engine_sync, s6 = engineSync
+  agree(type(of: h6), type(of: s6))
+  let h7 = CFastNVMetrics.fnvm_engine_sample_count, s7 = engineSampleCount
+  agree(type(of: h7), type(of: s7))
+  let h8 = CFastNVMetrics.fnvm_engine_is_running, s8 = engineIsRunning
+  agree(type(of: h8), type(of: s8))
+  let h9 = CFastNVMetrics.fnvm_engine_counts, s9 = engineCounts
+  agree(type(of: h9), type(of: s9))
+  let h10 = CFastNVMetrics.fnvm_engine_notice, s10 = engineNotice
+  agree(type(of: h10), type(of: s10))
+}

@@ -1,0 +1,101 @@
+public import CFastNVMetrics
+internal import FastNVMetrics
+
+private func opened(_ handle: OpaquePointer) -> Trace {
+  Unmanaged<Trace>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+}
+
+@_cdecl("fnvm_trace_open")
+public func traceOpen(
+  _ path: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<OpaquePointer?>?
+) -> fnvm_status {
+  guard let out else { return invalid("fnvm_trace_open: out is NULL") }
+  out.pointee = nil
+  guard let path else { return invalid("fnvm_trace_open: path is NULL") }
+  return status { () throws(FNVMError) in
+    let trace = try Trace(path: SystemPath(cString: path))
+    out.pointee = OpaquePointer(Unmanaged.passRetained(trace).toOpaque())
+  }
+}
+
+@_cdecl("fnvm_trace_close")
+public func traceClose(_ handle: OpaquePointer?) {
+  guard let handle else { return }
+  Unmanaged<Trace>.fromOpaque(UnsafeRawPointer(handle)).release()
+}
+
+@_cdecl("fnvm_trace_header")
+public func traceHeader(_ handle: OpaquePointer?) -> UnsafePointer<fnvm_file_header>? {
+  guard let handle else { return nil }
+  return opened(handle).headerBytes?.assumingMemoryBound(to: fnvm_file_header.self)
+}
+
+/// The records of a tier and how many there are.
+private func records<Record>(
+  _ bytes: UnsafeRawBufferPointer?, _ total: UInt64, _ count: UnsafeMutablePointer<UInt64>?
+) -> UnsafePointer<Record>? {
+  count?.pointee = bytes == nil ? 0 : total
+  return bytes?.baseAddress?.assumingMemoryBound(to: Record.self)
+}
+
+@_cdecl("fnvm_trace_fast")
+public func traceFast(
+  _ handle: OpaquePointer?, _ count: UnsafeMutablePointer<UInt64>?
+) -> UnsafePointer<fnvm_fast_sample>? {
+  let trace = handle.map { opened($0) }
+  return records(trace?.fastBytes, trace?.header.fastSampleCount ?? 0, count)
+}
+
+@_cdecl("fnvm_trace_medium")
+public func traceMedium(
+  _ handle: OpaquePointer?, _ count: UnsafeMutablePointer<UInt64>?
+) -> UnsafePointer<fnvm_medium_sample>? {
+  let trace = handle.map { opened($0) }
+  return records(trace?.mediumBytes, trace?.header.mediumSampleCount ?? 0, count)
+}
+
+@_cdecl("fnvm_trace_slow")
+public func traceSlow(
+  _ handle: OpaquePointer?, _ count: UnsafeMutablePointer<UInt64>?
+) -> UnsafePointer<fnvm_slow_sample>? {
+  let trace = handle.map { opened($0) }
+  return records(trace?.slowBytes, trace?.header.slowSampleCount ?? 0, count)
+}
+
+@_cdecl("fnvm_trace_sync_points")
+public func traceSyncPoints(
+  _ handle: OpaquePointer?, _ count: UnsafeMutablePointer<UInt64>?
+) -> UnsafePointer<fnvm_sync_point>? {
+  let trace = handle.map { opened($0) }
+  return records(trace?.syncPointBytes, trace?.header.syncPointCount ?? 0, count)
+}
+
+@_cdecl("fnvm_trace_recover")
+public func traceRecover(
+  _ path: UnsafePointer<CChar>?, _ recovered: UnsafeMutablePointer<CInt>?
+) -> fnvm_status {
+  guard let path else { return invalid("fnvm_trace_recover: path is NULL") }
+  return status { () throws(FNVMError) in
+    let isNew = try Trace.recover(path: SystemPath(cString: path))
+    recovered?.pointee = isNew ? 1 : 0
+  }
+}
+
+private func headerAgreement() {
+  let h1 = CFastNVMetrics.fnvm_trace_open, s1 = traceOpen
+  agree(type(of: h1), type(of: s1))
+  let h2 = CFastNVMetrics.fnvm_trace_close, s2 = traceClose
+  agree(type(of: h2), type(of: s2))
+  let h3 = CFastNVMetrics.fnvm_trace_header, s3 = traceHeader
+  agree(type(of: h3), type(of: s3))
+  let h4 = CFastNVMetrics.fnvm_trace_fast, s4 = traceFast
+  agree(type(of: h4), type(of: s4))
+  let h5 = CFastNVMetrics.fnvm_trace_medium, s5 = traceMedium
+  agree(type(of: h5), type(of: s5))
+  let h6 = CFastNVMetrics.fnvm_trace_slow, s6 = traceSlow
+  agree(type(of: h6), type(of: s6))
+  let h7 = CFastNVMetrics.fnvm_trace_sync_points, s7 = traceSyncPoints
+  agree(type(of: h7), type(of: s7))
+  let h8 = CFastNVMetrics.fnvm_trace_recover, s8 = traceRecover
+  agree(type(of: h8), type(of: s8))
+}

@@ -1,0 +1,435 @@
+/** @file fastnvmetrics.hpp
+ *  fastnvmetrics for C++17: a thin, header-only layer over the C library (fastnvmetrics.h). Link with
+ *  -lfastnvmetrics. Programs written for the C++ reference (fastnvmetrics 0.2) compile as they are.
+ *
+ *      #include <fastnvmetrics/fastnvmetrics.hpp>
+ *
+ *      int main() {
+ *        fastnvmetrics::Engine engine("run.bin", fastnvmetrics::detect_board());
+ *        engine.start();
+ *        engine.wait_for_warmup();
+ *        load_model();
+ *        engine.sync();  // a new phase begins here
+ *        infer();
+ *        engine.stop();  // run.bin is complete
+ *      }
+ *
+ *  Errors are exceptions:
+ *
+ *  - std::invalid_argument for what no board and no machine could make right: a board or a rate
+ *    outside the limits below, a string with a NUL character in it.
+ *  - StatusError, a std::runtime_error, for everything else. Its what() says what was attempted, on
+ *    which path, why it failed and what to do.
+ *
+ *  Strings are bytes, as in C: paths are never interpreted as text; labels and names are UTF-8.
+ */
+#ifndef FASTNVMETRICS_FASTNVMETRICS_HPP
+#define FASTNVMETRICS_FASTNVMETRICS_HPP
+
+// Programs written for the reference rely on these coming with it, whether used here or not.
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <type_traits>
+
+#include "fastnvmetrics.h"
+
+namespace fastnvmetrics {
+
+// ==== The trace file ===========================================================================
+
+inline constexpr uint32_t MAGIC = FNVM_TRACE_MAGIC;
+inline constexpr uint32_t VERSION = FNVM_TRACE_VERSION;
+
+inline constexpr int MAX_CPU_CORES = FNVM_MAX_CPU_CORES;
+inline constexpr int MAX_POWER_RAILS = FNVM_MAX_POWER_RAILS;
+inline constexpr int MAX_THERMAL_ZONES = FNVM_MAX_THERMAL_ZONES;
+
+/* A trace is FileHeader · FastSample × N · MediumSample × M · SlowSample × S · SyncPoint × P, packed
+ * and little-endian: records are read where they lie.
+ *
+ *     std::ifstream file("run.bin", std::ios::binary);
+ *     FileHeader header;
+ *     file.read(reinterpret_cast<char*>(&header), sizeof(header));
+ *     std::vector<FastSample> fast(header.num_fast_samples);
+ *     file.read(reinterpret_cast<char*>(fast.data()),
+ *               static_cast<std::streamsize>(fast.size() * sizeof(FastSample)));
+ *
+ * A file that may be damaged is better opened with fnvm_trace_open(), which checks the counts before
+ * anything is allocated for them. Fields may be misaligned: copy them rather than keep references. */
+#pragma pack(push, 1)
+
+/** The first 728 bytes. Slots beyond the counts are zero. */
+struct FileHeader {
+  uint32_t magic;    ///< MAGIC
+  uint32_t version;  ///< VERSION
+  char board_name[32];
+  uint8_t num_cpu_cores;
+  uint8_t num_power_rails;
+  uint8_t num_thermal_zones;
+  uint8_t emc_available;  ///< 0 or 1
+  uint32_t fast_hz;
+  uint32_t medium_hz;
+  uint32_t slow_hz;
+  uint64_t num_fast_samples;
+  uint64_t num_medium_samples;
+  uint64_t num_slow_samples;
+  uint64_t num_sync_points;
+  char power_rail_names[MAX_POWER_RAILS][24];
+  char thermal_zone_names[MAX_THERMAL_ZONES][24];
+  uint8_t reserved[64];  ///< zero in traces of the reference; extension() reads it
+};
+
+/** What this library keeps in FileHeader::reserved: all zero in traces of the reference. */
+struct FileHeaderExtension {
+  uint32_t flags;  ///< FNVM_FLAG_…; without FNVM_FLAG_VALID the other fields say nothing
+  uint32_t missed_fast;    ///< deadlines skipped because the tier was late
+  uint32_t missed_medium;
+  uint32_t missed_slow;
+  uint64_t start_monotonic_ns;  ///< CLOCK_MONOTONIC at t = 0
+  uint64_t start_realtime_ns;   ///< CLOCK_REALTIME at t = 0
+  uint64_t chunks_offset;       ///< where the optional chunks begin; 0: there are none
+  uint32_t dropped_samples;     ///< lost because the disk could not keep up
+  uint32_t read_errors;         ///< failed reads of any source
+  uint32_t writer_version;      ///< major << 16 | minor << 8 | patch
+  uint8_t reserved[12];
+};
+
+/** GPU, CPU, memory and memory controller; 1000 Hz unless asked otherwise. */
+struct FastSample {
+  double time_s;                  ///< since t = 0, the same zero for all tiers
+  uint16_t gpu_load;              ///< per mille, 0 to 1000
+  float cpu_util[MAX_CPU_CORES];  ///< %, NaN: the core is offline
+  float cpu_aggregate;            ///< %, mean of the online cores
+  uint64_t ram_used_kb;           ///< MemTotal - MemAvailable
+  uint64_t ram_available_kb;
+  float emc_util;                 ///< %, -1: not available
+};
+
+/** Power rails, in the order of FileHeader::power_rail_names; 100 Hz unless asked otherwise. */
+struct MediumSample {
+  double time_s;
+  uint32_t voltage_mv[MAX_POWER_RAILS];
+  uint32_t current_ma[MAX_POWER_RAILS];
+  float power_mw[MAX_POWER_RAILS];  ///< NaN: the read failed, and voltage and current are older
+};
+
+/** Thermal zones, in the order of FileHeader::thermal_zone_names; 10 Hz unless asked otherwise. */
+struct SlowSample {
+  double time_s;
+  float temp_c[MAX_THERMAL_ZONES];  ///< NaN: the read failed, or the zone is powered down
+};
+
+/** A phase boundary, set by Engine::sync(). */
+struct SyncPoint {
+  uint64_t sync_id;          ///< 1, 2, 3, …
+  uint64_t fast_sample_idx;  ///< the first fast sample after the mark
+};
+
+#pragma pack(pop)
+
+/** @return the part of a header that the reference left unused. */
+inline FileHeaderExtension extension(const FileHeader& header) noexcept {
+  FileHeaderExtension fields;
+  std::memcpy(&fields, header.reserved, sizeof(fields));
+  return fields;
+}
+
+// ==== Boards ===================================================================================
+
+/** A power rail. Up to 23 bytes of the label reach the trace. */
+struct PowerRailConfig {
+  std::string label{};
+  std::string voltage_path{};  ///< a file with millivolts
+  std::string current_path{};  ///< a file with milliamperes
+};
+
+/** A thermal zone. Up to 23 bytes of the name reach the trace. */
+struct ThermalZoneConfig {
+  std::string name{};
+  std::string temp_path{};  ///< a file with millidegrees Celsius
+};
+
+/** Which files to sample, and under which names: a plain value, yours to edit.
+ *
+ *  Paths are complete, root included, and opened as they are; an empty one means "not available". A
+ *  node that cannot be read is recorded as missing and counted, and is never an error. */
+struct BoardConfig {
+  std::string board_name{};  ///< up to 31 bytes reach the trace
+  int num_cpu_cores = 0;     ///< 1 to MAX_CPU_CORES
+  std::string gpu_load_path{};
+  std::string emc_actmon_path{};    ///< active memory controller clocks, in kHz (mc_all)
+  std::string emc_clk_rate_path{};  ///< the clock of the memory controller, in Hz
+  std::vector<PowerRailConfig> power_rails{};      ///< at most MAX_POWER_RAILS
+  std::vector<ThermalZoneConfig> thermal_zones{};  ///< at most MAX_THERMAL_ZONES
+
+  /** A directory before /proc and /sys, for what the board does not name: /proc/stat, /proc/meminfo,
+   *  cpuidle. Empty: the environment variable FASTNVMETRICS_ROOT, else the machine itself. */
+  std::string root{};
+
+  /** Whether empty paths are looked for again, at start() and at most once a second after it: a GPU
+   *  driver may load late. Set by detect_board(). */
+  bool detected = false;
+};
+
+/** The board this program runs on, with the nodes that can be read. Blocks for milliseconds.
+ *  @throws std::runtime_error where no board is recognised; it names what was found instead. */
+BoardConfig detect_board();
+
+/** The board of that name: "agx_orin", "orin_nx", "orin_nano" with nominal paths, whether they exist or
+ *  not, or "generic_linux" with what this machine has.
+ *  @throws std::runtime_error "Unknown board: …". */
+BoardConfig get_board_config(const std::string& name);
+
+// ==== Engine ===================================================================================
+
+/** How often each tier samples: 1 to 20000 Hz. */
+struct EngineConfig {
+  uint32_t fast_hz = 1000;  ///< GPU, CPU, memory, memory controller
+  uint32_t medium_hz = 100;  ///< power rails
+  uint32_t slow_hz = 10;     ///< thermal zones
+};
+
+/** A call that the library could not carry out. */
+class StatusError : public std::runtime_error {
+ public:
+  StatusError(fnvm_status status, int error_number, const char* message)
+      : std::runtime_error(message), status_(status), error_number_(error_number) {}
+
+  /** One of the FNVM_E_ codes. */
+  fnvm_status status() const noexcept { return status_; }
+
+  /** The errno behind it, or 0 where no system call was at fault. EBUSY from start(): another recorder
+   *  writes to this path. */
+  int error_number() const noexcept { return error_number_; }
+
+ private:
+  fnvm_status status_;
+  int error_number_;
+};
+
+namespace detail {
+
+/** Throws what the last call on this thread left behind, unless it succeeded. */
+inline void check(fnvm_status status) {
+  if (status != FNVM_OK)
+    throw StatusError(status, fnvm_last_error_errno(), fnvm_last_error_message());
+}
+
+inline void require_range(const char* what, long long value, long long low, long long high) {
+  if (value < low || value > high)
+    throw std::invalid_argument(std::string(what) + " is " + std::to_string(value) +
+                                ", outside " + std::to_string(low) + " to " +
+                                std::to_string(high));
+}
+
+/** The string for C. What follows a NUL would be lost there without a word: refuse it here. */
+inline const char* c_string(const char* what, const std::string& value) {
+  if (value.find('\0') != std::string::npos)
+    throw std::invalid_argument(std::string(what) + " contains a NUL character");
+  return value.c_str();
+}
+
+struct BoardDeleter {
+  void operator()(fnvm_board* board) const noexcept { fnvm_board_free(board); }
+};
+using BoardHandle = std::unique_ptr<fnvm_board, BoardDeleter>;
+
+struct EngineDeleter {
+  void operator()(fnvm_engine* engine) const noexcept { fnvm_engine_free(engine); }
+};
+using EngineHandle = std::unique_ptr<fnvm_engine, EngineDeleter>;
+
+inline BoardConfig read_board(const fnvm_board* board) {
+  BoardConfig config;
+  config.board_name = fnvm_board_name(board);
+  config.num_cpu_cores = fnvm_board_num_cpu_cores(board);
+  config.gpu_load_path = fnvm_board_gpu_load_path(board);
+  config.emc_actmon_path = fnvm_board_emc_actmon_path(board);
+  config.emc_clk_rate_path = fnvm_board_emc_clk_rate_path(board);
+  for (uint32_t rail = 0; rail < fnvm_board_num_power_rails(board); ++rail)
+    config.power_rails.push_back({fnvm_board_rail_label(board, rail),
+                                  fnvm_board_rail_voltage_path(board, rail),
+                                  fnvm_board_rail_current_path(board, rail)});
+  for (uint32_t zone = 0; zone < fnvm_board_num_thermal_zones(board); ++zone)
+    config.thermal_zones.push_back(
+        {fnvm_board_zone_name(board, zone), fnvm_board_zone_temp_path(board, zone)});
+  config.root = fnvm_board_root(board);
+  config.detected = fnvm_board_is_detected(board) != 0;
+  return config;
+}
+
+inline BoardHandle make_board(const BoardConfig& config) {
+  require_range("num_cpu_cores", config.num_cpu_cores, 1, MAX_CPU_CORES);
+  require_range("the number of power rails", static_cast<long long>(config.power_rails.size()), 0,
+                MAX_POWER_RAILS);
+  require_range("the number of thermal zones", static_cast<long long>(config.thermal_zones.size()),
+                0, MAX_THERMAL_ZONES);
+
+  const char* root = c_string("root", config.root);
+  fnvm_board* created = nullptr;
+  check(fnvm_board_create(c_string("board_name", config.board_name), config.num_cpu_cores,
+                          config.root.empty() ? nullptr : root, &created));
+  BoardHandle board(created);
+
+  check(fnvm_board_set_gpu_load_path(board.get(), c_string("gpu_load_path", config.gpu_load_path)));
+  check(fnvm_board_set_emc_actmon_path(board.get(),
+                                       c_string("emc_actmon_path", config.emc_actmon_path)));
+  check(fnvm_board_set_emc_clk_rate_path(board.get(),
+                                         c_string("emc_clk_rate_path", config.emc_clk_rate_path)));
+  for (const PowerRailConfig& rail : config.power_rails)
+    check(fnvm_board_add_power_rail(board.get(), c_string("label", rail.label),
+                                    c_string("voltage_path", rail.voltage_path),
+                                    c_string("current_path", rail.current_path)));
+  for (const ThermalZoneConfig& zone : config.thermal_zones)
+    check(fnvm_board_add_thermal_zone(board.get(), c_string("name", zone.name),
+                                      c_string("temp_path", zone.temp_path)));
+  check(fnvm_board_set_detected(board.get(), config.detected ? 1 : 0));
+  return board;
+}
+
+inline EngineHandle make_engine(const std::string& output_path, const BoardConfig& board,
+                                const EngineConfig& config) {
+  require_range("fast_hz", config.fast_hz, FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ);
+  require_range("medium_hz", config.medium_hz, FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ);
+  require_range("slow_hz", config.slow_hz, FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ);
+  const char* path = c_string("output_path", output_path);
+
+  fnvm_options options = FNVM_OPTIONS_INIT;
+  options.fast_hz = config.fast_hz;
+  options.medium_hz = config.medium_hz;
+  options.slow_hz = config.slow_hz;
+
+  fnvm_engine* engine = nullptr;
+  check(fnvm_engine_create(path, make_board(board).get(), &options, &engine));
+  return EngineHandle(engine);
+}
+
+}  // namespace detail
+
+/** Records one trace at a time, from threads of its own.
+ *
+ *  Thread-safety: every member function may be called from any thread at any time; the destructor must
+ *  be the last. After fork() the child can only destroy an engine that its parent started; that leaves
+ *  the parent's trace alone. */
+class Engine {
+ public:
+  /** Prepares a recording. Nothing is written before start(), which is also where a path that cannot be
+   *  created is found out.
+   *  @param output_path where the trace goes; a relative one is taken at start().
+   *  @throws std::invalid_argument where the board has fewer than 1 or more than 16 cores, more than 8
+   *  rails or 16 zones, or a rate is outside 1 to 20000 Hz. */
+  Engine(const std::string& output_path, const BoardConfig& board, const EngineConfig& config = {})
+      : handle_(detail::make_engine(output_path, board, config)) {}
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /** Stops the engine where it runs. A failure to complete the trace goes unheard here: call stop()
+   *  first where that matters. */
+  ~Engine() = default;
+
+  /** Creates the trace and starts the tiers, in milliseconds. After a stop() it records anew to the same
+   *  path; counts and ids begin again.
+   *  @throws std::runtime_error where it runs already, or the trace cannot be created. */
+  void start() { detail::check(fnvm_engine_start(handle_.get())); }
+
+  /** Ends the recording; the trace is complete when it returns, in milliseconds. Harmless where the engine
+   *  does not run.
+   *  @throws std::runtime_error where the trace could not be written, after all that can be saved is. */
+  void stop() { detail::check(fnvm_engine_stop(handle_.get())); }
+
+  /** Returns once ten fast samples exist: about 10 ms after start() at 1000 Hz.
+   *  @throws std::runtime_error where the engine does not run, or is stopped meanwhile. */
+  void wait_for_warmup() {
+    detail::check(fnvm_engine_wait_for_warmup(handle_.get(), FNVM_NO_TIMEOUT));
+  }
+
+  /** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase, and there
+   *  is always one, also where stop() follows at once.
+   *  @return 1, 2, 3, …
+   *  @throws std::runtime_error where the engine does not run. */
+  uint64_t sync() {
+    uint64_t id = 0;
+    detail::check(fnvm_engine_sync(handle_.get(), &id));
+    return id;
+  }
+
+  /** @return the fast samples so far; still readable after stop(). */
+  uint64_t sample_count() const { return fnvm_engine_sample_count(handle_.get()); }
+
+  /** @return whether it is recording. */
+  bool is_running() const { return fnvm_engine_is_running(handle_.get()) != 0; }
+
+ private:
+  detail::EngineHandle handle_;
+};
+
+// ==== Definitions ==============================================================================
+
+inline BoardConfig detect_board() {
+  fnvm_board* board = nullptr;
+  detail::check(fnvm_board_detect(nullptr, &board));
+  return detail::read_board(detail::BoardHandle(board).get());
+}
+
+inline BoardConfig get_board_config(const std::string& name) {
+  fnvm_board* board = nullptr;
+  detail::check(fnvm_board_named(detail::c_string("name", name), nullptr, &board));
+  return detail::read_board(detail::BoardHandle(board).get());
+}
+
+// The layout is the format's (docs/trace-format.md): held to it by every compiler that reads this.
+static_assert(sizeof(FileHeader) == 728, "a header is 728 bytes");
+static_assert(offsetof(FileHeader, board_name) == 8);
+static_assert(offsetof(FileHeader, num_cpu_cores) == 40);
+static_assert(offsetof(FileHeader, emc_available) == 43);
+static_assert(offsetof(FileHeader, fast_hz) == 44);
+static_assert(offsetof(FileHeader, num_fast_samples) == 56);
+static_assert(offsetof(FileHeader, power_rail_names) == 88);
+static_assert(offsetof(FileHeader, thermal_zone_names) == 280);
+static_assert(offsetof(FileHeader, reserved) == 664);
+static_assert(sizeof(FileHeaderExtension) == sizeof(FileHeader::reserved));
+static_assert(offsetof(FileHeaderExtension, start_monotonic_ns) == 680 - 664);
+static_assert(offsetof(FileHeaderExtension, chunks_offset) == 696 - 664);
+static_assert(offsetof(FileHeaderExtension, writer_version) == 712 - 664);
+
+static_assert(sizeof(FastSample) == 98, "a fast sample is 98 bytes");
+static_assert(offsetof(FastSample, gpu_load) == 8);
+static_assert(offsetof(FastSample, cpu_util) == 10);
+static_assert(offsetof(FastSample, cpu_aggregate) == 74);
+static_assert(offsetof(FastSample, ram_used_kb) == 78);
+static_assert(offsetof(FastSample, ram_available_kb) == 86);
+static_assert(offsetof(FastSample, emc_util) == 94);
+
+static_assert(sizeof(MediumSample) == 104, "a medium sample is 104 bytes");
+static_assert(offsetof(MediumSample, voltage_mv) == 8);
+static_assert(offsetof(MediumSample, current_ma) == 40);
+static_assert(offsetof(MediumSample, power_mw) == 72);
+
+static_assert(sizeof(SlowSample) == 72, "a slow sample is 72 bytes");
+static_assert(offsetof(SlowSample, temp_c) == 8);
+
+static_assert(sizeof(SyncPoint) == 16, "a sync point is 16 bytes");
+static_assert(offsetof(SyncPoint, fast_sample_idx) == 8);
+
+static_assert(std::is_trivially_copyable_v<FileHeader> &&
+                  std::is_trivially_copyable_v<FileHeaderExtension> &&
+                  std::is_trivially_copyable_v<FastSample> &&
+                  std::is_trivially_copyable_v<MediumSample> &&
+                  std::is_trivially_copyable_v<SlowSample> &&
+                  std::is_trivially_copyable_v<SyncPoint>,
+              "records are read into memory as they are");
+
+}  // namespace fastnvmetrics
+
+#endif

@@ -1,0 +1,323 @@
+/* The type Engine: one fnvm_engine, alive as long as the object.
+ *
+ * Any thread may call any method at any time, as the ABI allows. The handle is freed in dealloc alone, and
+ * a method that is running holds a reference to its object. */
+#include "ext.h"
+
+/* How long a wait goes without looking for Ctrl-C. */
+#define SIGNAL_CHECK_NANOSECONDS UINT64_C(50000000)
+
+typedef struct {
+  PyObject_HEAD
+  fnvm_engine *handle;
+  PyObject *board; /* the tuple that was given or detected */
+  int starting;    /* calls of start() that are under way; changed with the GIL held */
+} Engine;
+
+/* The type cannot be subclassed, so an object's type is always the one made by our module. */
+static const ext_state *state_of(PyObject *self)
+{
+  return PyType_GetModuleState(Py_TYPE(self));
+}
+
+static PyObject *none_or_raise(PyObject *self, fnvm_status status)
+{
+  if (status != FNVM_OK) {
+    return ext_raise(state_of(self), status);
+  }
+  Py_RETURN_NONE;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+  static char *keywords[] = {"output_path", "board", "fast_hz", "medium_hz", "slow_hz", NULL};
+  const ext_state *state = PyType_GetModuleState(type);
+  const char *output_path;
+  PyObject *board_object, *fast, *medium, *slow;
+  long fast_hz, medium_hz, slow_hz;
+  fnvm_status status;
+  fnvm_board *board = NULL;
+  PyObject *result = NULL;
+  Engine *self = NULL;
+
+  /* The cheap refusals come first: a bad rate is one on a machine without a board too. */
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "yOOOO:Engine", keywords, &output_path,
+                                   &board_object, &fast, &medium, &slow) ||
+      ext_parse_int(fast, "fast_hz", FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ, &fast_hz) < 0 ||
+      ext_parse_int(medium, "medium_hz", FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ, &medium_hz) < 0 ||
+      ext_parse_int(slow, "slow_hz", FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ, &slow_hz) < 0) {
+    goto done;
+  }
+  self = (Engine *)PyType_GenericAlloc(type, 0);
+  if (self == NULL) {
+    goto done;
+  }
+  if (board_object == Py_None) {
+    Py_BEGIN_ALLOW_THREADS
+    status = fnvm_board_detect(NULL, &board);
+    Py_END_ALLOW_THREADS
+    if (status != FNVM_OK) {
+      ext_raise(state, status);
+      goto done;
+    }
+    self->board = ext_board_to_tuple(board);
+    if (self->board == NULL) {
+      goto done;
+    }
+  } else {
+    if (ext_board_from_tuple(state, board_object, &board) < 0) {
+      goto done;
+    }
+    Py_INCREF(board_object);
+    self->board = board_object;
+  }
+  fnvm_options options = FNVM_OPTIONS_INIT;
+  options.fast_hz = (uint32_t)fast_hz;
+  options.medium_hz = (uint32_t)medium_hz;
+  options.slow_hz = (uint32_t)slow_hz;
+  status = fnvm_engine_create(output_path, board, &options, &self->handle);
+  if (status != FNVM_OK) {
+    ext_raise(state, status);
+    goto done;
+  }
+  result = (PyObject *)self;
+  self = NULL;
+done:
+  fnvm_board_free(board);
+  Py_XDECREF(self);
+  return result;
+}
+
+static void engine_dealloc(PyObject *object)
+{
+  Engine *self = (Engine *)object;
+  PyTypeObject *type = Py_TYPE(object);
+  PyObject *exception, *value, *traceback;
+
+  /* Another thread runs while the GIL is released, but the exception being raised here is ours. */
+  PyErr_Fetch(&exception, &value, &traceback);
+  if (self->handle != NULL) {
+    Py_BEGIN_ALLOW_THREADS
+    fnvm_engine_free(self->handle);
+    Py_END_ALLOW_THREADS
+  }
+  Py_XDECREF(self->board);
+  PyErr_Restore(exception, value, traceback);
+  PyObject_Free(self);
+  Py_DECREF(type);
+}
+
+/* ---- recording ------------------------------------------------------------------------------- */
+
+PyDoc_STRVAR(start_doc, "start($self, /)\n--\n\nCreate the trace and start the tiers.");
+
+static PyObject *engine_start(PyObject *object, PyObject *unused)
+{
+  Engine *self = (Engine *)object;
+  fnvm_status status;
+  (void)unused;
+  self->starting++;
+  Py_BEGIN_ALLOW_THREADS
+  status = fnvm_engine_start(self->handle);
+  Py_END_ALLOW_THREADS
+  self->starting--;
+  return none_or_raise(object, status);
+}
+
+PyDoc_STRVAR(stop_doc, "stop($self, /)\n--\n\nStop the tiers and complete the trace.");
+
+static PyObject *engine_stop(PyObject *object, PyObject *unused)
+{
+  Engine *self = (Engine *)object;
+  fnvm_status status;
+  (void)unused;
+  Py_BEGIN_ALLOW_THREADS
+  status = fnvm_engine_stop(self->handle);
+  Py_END_ALLOW_THREADS
+  return none_or_raise(object, status);
+}
+
+/* Seconds to nanoseconds. None, infinity and what comes near it: no timeout. */
+static int parse_timeout(PyObject *object, uint64_t *nanoseconds)
+{
+  const double longest = 1e9; /* seconds, 31 years */
+  if (object == Py_None) {
+    *nanoseconds = FNVM_NO_TIMEOUT;
+    return 0;
+  }
+  const double seconds = PyFloat_AsDouble(object);
+  if (seconds == -1.0 && PyErr_Occurred()) {
+    return -1;
+  }
+  if (seconds != seconds) {
+    PyErr_SetString(PyExc_ValueError, "timeout must not be NaN");
+    return -1;
+  }
+  *nanoseconds = seconds >= longest ? FNVM_NO_TIMEOUT
+                 : seconds > 0      ? (uint64_t)(seconds * 1e9)
+                                    : 0;
+  return 0;
+}
+
+PyDoc_STRVAR(wait_for_warmup_doc,
+             "wait_for_warmup($self, /, timeout=None)\n--\n\n"
+             "Wait until ten fast samples exist; timeout is in seconds.");
+
+static PyObject *engine_wait_for_warmup(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+  static char *keywords[] = {"timeout", NULL};
+  Engine *self = (Engine *)object;
+  PyObject *timeout = Py_None;
+  uint64_t remaining;
+  fnvm_status status;
+
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:wait_for_warmup", keywords, &timeout) ||
+      parse_timeout(timeout, &remaining) < 0) {
+    return NULL;
+  }
+  for (;;) {
+    const uint64_t slice =
+        remaining < SIGNAL_CHECK_NANOSECONDS ? remaining : SIGNAL_CHECK_NANOSECONDS;
+    Py_BEGIN_ALLOW_THREADS
+    status = fnvm_engine_wait_for_warmup(self->handle, slice);
+    Py_END_ALLOW_THREADS
+    if (status != FNVM_E_TIMEOUT || slice == remaining) {
+      return none_or_raise(object, status);
+    }
+    if (PyErr_CheckSignals() < 0) {
+      return NULL;
+    }
+    if (remaining != FNVM_NO_TIMEOUT) {
+      remaining -= slice;
+    }
+  }
+}
+
+PyDoc_STRVAR(sync_doc, "sync($self, /)\n--\n\nMark a phase boundary; return its id: 1, 2, 3, ...");
+
+/* The GIL stays: with it the mark is set now, without it when the other threads have let us back. */
+static PyObject *engine_sync(PyObject *object, PyObject *unused)
+{
+  Engine *self = (Engine *)object;
+  uint64_t id = 0;
+  const fnvm_status status = fnvm_engine_sync(self->handle, &id);
+  (void)unused;
+  return status == FNVM_OK ? PyLong_FromUnsignedLongLong(id) : ext_raise(state_of(object), status);
+}
+
+/* ---- what it has to say ---------------------------------------------------------------------- */
+
+static PyObject *engine_board(PyObject *object, void *unused)
+{
+  Engine *self = (Engine *)object;
+  (void)unused;
+  Py_INCREF(self->board);
+  return self->board;
+}
+
+static PyObject *engine_sample_count(PyObject *object, void *unused)
+{
+  (void)unused;
+  return PyLong_FromUnsignedLongLong(fnvm_engine_sample_count(((Engine *)object)->handle));
+}
+
+static PyObject *engine_is_running(PyObject *object, void *unused)
+{
+  (void)unused;
+  return PyBool_FromLong(fnvm_engine_is_running(((Engine *)object)->handle));
+}
+
+PyDoc_STRVAR(counts_doc,
+             "counts($self, /)\n--\n\n"
+             "Samples and sync points recorded, and what had to be left out, by name.");
+
+static PyObject *engine_counts(PyObject *object, PyObject *unused)
+{
+  fnvm_counts counts = FNVM_COUNTS_INIT;
+  const fnvm_status status = fnvm_engine_counts(((Engine *)object)->handle, &counts);
+  (void)unused;
+  if (status != FNVM_OK) {
+    return ext_raise(state_of(object), status);
+  }
+  return Py_BuildValue(
+      "{sK sK sK sK sK sK sK sK sK sK}",
+      "fast_samples", (unsigned long long)counts.fast_samples,
+      "medium_samples", (unsigned long long)counts.medium_samples,
+      "slow_samples", (unsigned long long)counts.slow_samples,
+      "sync_points", (unsigned long long)counts.sync_points,
+      "missed_fast", (unsigned long long)counts.missed_fast,
+      "missed_medium", (unsigned long long)counts.missed_medium,
+      "missed_slow", (unsigned long long)counts.missed_slow,
+      "dropped_samples", (unsigned long long)counts.dropped_samples,
+      "read_errors", (unsigned long long)counts.read_errors,
+      "negative_currents", (unsigned long long)counts.negative_currents);
+}
+
+PyDoc_STRVAR(notices_doc,
+             "notices($self, /)\n--\n\n"
+             "What the user should be told about the recording, one sentence each.");
+
+static PyObject *engine_notices(PyObject *object, PyObject *unused)
+{
+  Engine *self = (Engine *)object;
+  PyObject *list = PyList_New(0);
+  const char *notice;
+  (void)unused;
+  /* The library lends each text until the next start. None can begin while we hold the GIL, and one that
+   * has begun already says nothing before it is through. */
+  if (list == NULL || self->starting > 0) {
+    return list;
+  }
+  for (uint32_t i = 0; (notice = fnvm_engine_notice(self->handle, i)) != NULL; i++) {
+    PyObject *item = PyUnicode_FromString(notice);
+    if (item == NULL || PyList_Append(list, item) < 0) {
+      Py_XDECREF(item);
+      Py_CLEAR(list);
+      break;
+    }
+    Py_DECREF(item);
+  }
+  return list;
+}
+
+/* ---- the type -------------------------------------------------------------------------------- */
+
+static PyMethodDef engine_methods[] = {
+    {"start", engine_start, METH_NOARGS, start_doc},
+    {"stop", engine_stop, METH_NOARGS, stop_doc},
+    {"wait_for_warmup", (PyCFunction)(void (*)(void))engine_wait_for_warmup,
+     METH_VARARGS | METH_KEYWORDS, wait_for_warmup_doc},
+    {"sync", engine_sync, METH_NOARGS, sync_doc},
+    {"counts", engine_counts, METH_NOARGS, counts_doc},
+    {"notices", engine_notices, METH_NOARGS, notices_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef engine_properties[] = {
+    {"board", engine_board, NULL, "The board, as the tuple that was given or detected.", NULL},
+    {"sample_count", engine_sample_count, NULL, "Fast samples so far.", NULL},
+    {"is_running", engine_is_running, NULL, "Whether it is recording.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyDoc_STRVAR(engine_doc,
+             "Engine(output_path, board, fast_hz, medium_hz, slow_hz)\n--\n\n"
+             "A recorder. output_path is bytes; board is a tuple, or None to detect it.");
+
+static PyType_Slot engine_slots[] = {
+    {Py_tp_doc, (void *)engine_doc},
+    {Py_tp_new, EXT_SLOT(engine_new)},
+    {Py_tp_dealloc, EXT_SLOT(engine_dealloc)},
+    {Py_tp_methods, engine_methods},
+    {Py_tp_getset, engine_properties},
+    {0, NULL},
+};
+
+PyType_Spec ext_engine_spec = {
+    .name = "fastnvmetrics._ext.Engine",
+    .basicsize = sizeof(Engine),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = engine_slots,
+};

@@ -1,0 +1,39 @@
+"""fastnvmetrics: a profiler for NVIDIA Jetson Orin boards.
+
+Recording needs Linux and the package's native code, which is loaded on first use; reading traces needs
+numpy alone.
+
+>>> import fastnvmetrics
+>>> with fastnvmetrics.NVMetrics("run.bin") as nv:  # doctest: +SKIP
+...     work()
+>>> data = fastnvmetrics.read_trace("run.bin")  # doctest: +SKIP
+>>> data["power_mw"].mean(axis=0)  # doctest: +SKIP
+"""
+
+from .board import (
+    BoardConfig,
+    PowerRailConfig,
+    ThermalZoneConfig,
+    detect_board,
+    get_board_config,
+)
+from .errors import FastNVMetricsError
+from .recorder import NVMetrics, recover
+from .trace import read_trace
+from .trace_data import TraceData
+
+__all__ = [
+    "BoardConfig",
+    "FastNVMetricsError",
+    "NVMetrics",
+    "PowerRailConfig",
+    "ThermalZoneConfig",
+    "TraceData",
+    "__version__",
+    "detect_board",
+    "get_board_config",
+    "read_trace",
+    "recover",
+]
+
+__version__ = "0.3.0"

@@ -1,0 +1,266 @@
+"""Recording: the engine as a Python object."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import warnings
+import weakref
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import _native, board as _board
+from .board import BoardConfig, PathLike
+from .errors import FastNVMetricsError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from . import _ext
+
+__all__ = ["NVMetrics", "recover"]
+
+_FORKED = -12  # FNVM_E_FORKED of fastnvmetrics.h
+
+
+class NVMetrics:
+    """A recorder of GPU, CPU, memory, power and temperature.
+
+    Three threads outside Python sample the board and write a trace, which `read_trace` reads. Nothing
+    is written before `start`.
+
+    Parameters
+    ----------
+    output_path
+        Where the trace goes: `str`, `bytes` or `os.PathLike`. A relative path is taken at `start`.
+    fast_hz
+        GPU load, CPU utilisation, RAM and memory controller: 1 to 20000 samples a second.
+    medium_hz
+        Power rails, likewise.
+    slow_hz
+        Thermal zones, likewise.
+    board
+        What to sample. It is copied: changing it later changes nothing. None detects the board of this
+        machine, as `detect_board` does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is of the wrong type or out of range.
+    FastNVMetricsError
+        No board was given and none is recognised; the message names the compatible strings found and
+        how to go on. Also where there is no native code.
+
+    Notes
+    -----
+    Any thread may call any method at any time. A recorder that is dropped or still running when the
+    interpreter exits completes its trace. After `os.fork` it belongs to the parent: in the child its
+    methods raise `FastNVMetricsError`.
+
+    What a user should know about a recording, such as a crashed trace that was set aside, is issued as
+    `RuntimeWarning` by `start` and `stop`, and kept in `notices`.
+
+    Examples
+    --------
+    >>> from fastnvmetrics import NVMetrics
+    >>> with NVMetrics("run.bin") as nv:  # doctest: +SKIP
+    ...     prefill()
+    ...     nv.sync()
+    ...     decode()
+    """
+
+    def __init__(
+        self,
+        output_path: PathLike,
+        fast_hz: int = 1000,
+        medium_hz: int = 100,
+        slow_hz: int = 10,
+        board: BoardConfig | None = None,
+    ) -> None:
+        path = os.fsencode(output_path)
+        native = None if board is None else _board.to_native(board)
+        self._engine: _ext.Engine = _native.load().Engine(
+            path, native, fast_hz, medium_hz, slow_hz
+        )
+        self._notices_issued = 0
+
+    def start(self) -> None:
+        """Create the trace and start sampling. After `stop` it records anew, to the same path.
+
+        Raises
+        ------
+        FastNVMetricsError
+            It is already running.
+        OSError
+            The trace cannot be created, or another recorder is writing it (EBUSY).
+        """
+        self._engine.start()
+        _recording.add(self)
+        self._notices_issued = 0
+        try:
+            self._issue_notices()
+        except RuntimeWarning:  # the program turned warnings into errors: a start that fails starts nothing
+            self._engine.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop sampling and complete the trace. Without effect where nothing is recorded.
+
+        Raises
+        ------
+        OSError
+            The trace could not be written; everything that could be saved is.
+        """
+        try:
+            self._engine.stop()
+        finally:
+            if not self._engine.is_running:  # another thread may have started it again
+                _recording.discard(self)
+        self._issue_notices()
+
+    def wait_for_warmup(self, timeout: float | None = None) -> None:
+        """Wait until ten fast samples exist. Ctrl-C interrupts it.
+
+        Parameters
+        ----------
+        timeout
+            In seconds; None waits as long as it takes.
+
+        Raises
+        ------
+        FastNVMetricsError
+            Nothing is recorded, or no longer; or the time ran out.
+        """
+        self._engine.wait_for_warmup(timeout)
+
+    def sync(self) -> int:
+        """Mark a phase boundary: the next fast sample is the first one of the new phase.
+
+        Returns
+        -------
+        int
+            1, 2, 3, …: what `sync_id` of the trace holds from that sample on.
+
+        Raises
+        ------
+        FastNVMetricsError
+            Nothing is recorded.
+        """
+        return self._engine.sync()
+
+    @property
+    def sample_count(self) -> int:
+        """Fast samples so far, also after `stop`."""
+        return self._engine.sample_count
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is recording."""
+        return self._engine.is_running
+
+    @property
+    def board(self) -> BoardConfig:
+        """The board that is sampled, given or detected: a copy, changing it changes nothing."""
+        return _board.from_native(self._engine.board)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much was recorded and what had to be left out so far, also after `stop`.
+
+        ``fast_samples``, ``medium_samples``, ``slow_samples``, ``sync_points``; deadlines skipped
+        because a tier was late: ``missed_fast``, ``missed_medium``, ``missed_slow``; and
+        ``dropped_samples`` (the disk could not keep up), ``read_errors``, ``negative_currents``.
+        """
+        return self._engine.counts()
+
+    @property
+    def notices(self) -> list[str]:
+        """What the user should know about the current or last recording, one sentence each."""
+        return self._engine.notices()
+
+    def __enter__(self) -> Self:
+        """Start, and wait for the warm-up."""
+        self.start()
+        try:
+            self.wait_for_warmup()
+        except BaseException:  # KeyboardInterrupt too: __exit__ is not called when __enter__ fails
+            self._engine.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop. An exception of the body goes on as it is; should stopping fail as well, it gets a note."""
+        try:
+            self.stop()
+        except Exception as failure:
+            if exc is None:
+                raise
+            _add_note(exc, f"fastnvmetrics: stopping the recording failed as well: {failure}")
+
+    def _issue_notices(self) -> None:
+        notices = self.notices
+        first, self._notices_issued = self._notices_issued, len(notices)
+        for notice in notices[first:]:
+            warnings.warn(notice, RuntimeWarning, stacklevel=3)
+
+
+def recover(path: PathLike) -> bool:
+    """Complete a trace whose recorder was killed or crashed.
+
+    Parameters
+    ----------
+    path
+        The trace; what was spooled is looked for beside it.
+
+    Returns
+    -------
+    bool
+        True where it was completed now, False where it was complete already.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read or written, or is still being recorded (EBUSY).
+    FastNVMetricsError
+        It is not a trace.
+
+    Examples
+    --------
+    >>> import fastnvmetrics
+    >>> fastnvmetrics.recover("run.bin")  # doctest: +SKIP
+    True
+    """
+    recovered: bool = _native.load().recover(os.fsencode(path))
+    return recovered
+
+
+def _add_note(exc: BaseException, note: str) -> None:
+    if sys.version_info >= (3, 11):
+        exc.add_note(note)
+    else:
+        warnings.warn(note, RuntimeWarning, stacklevel=3)
+
+
+# Recorders that run, held weakly: one that is dropped is completed there and then by its engine.
+_recording: weakref.WeakSet[NVMetrics] = weakref.WeakSet()
+
+
+@atexit.register
+def _complete_recordings() -> None:
+    for recorder in list(_recording):
+        try:
+            recorder.stop()
+        except Exception as failure:
+            # In a forked child the recording is the parent's to complete.
+            if not (isinstance(failure, FastNVMetricsError) and failure.status == _FORKED):
+                warnings.warn(
+                    f"a recording could not be completed at exit: {failure}",
+                    RuntimeWarning,
+                    stacklevel=1,
+                )
