@@ -1,7 +1,200 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "shims.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// ---- nodes ----
+
+// O_NONBLOCK changes nothing for nodes.
+int fnvm_sys_open_node(const char *path) {
+  int fd;
+  do {
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  } while (fd < 0 && errno == EINTR);
+  return fd < 0 ? -errno : fd;
+}
+
+void fnvm_sys_close(int fd) {
+  if (fd >= 0) close(fd);
+}
+
+long fnvm_sys_read(int fd, void *buffer, size_t size) {
+  ssize_t n;
+  do {
+    n = read(fd, buffer, size);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+long fnvm_sys_pread(int fd, void *buffer, size_t size, int64_t offset) {
+  ssize_t n;
+  do {
+    n = pread(fd, buffer, size, (off_t)offset);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+long fnvm_sys_read_afresh(const char *path, void *buffer, size_t size) {
+  int fd = fnvm_sys_open_node(path);
+  if (fd < 0) return fd;
+  long n = fnvm_sys_read(fd, buffer, size);
+  close(fd);
+  return n;
+}
+
+bool fnvm_sys_is_procfs(int fd) {
+  struct statfs s;
+  return fstatfs(fd, &s) == 0 && s.f_type == 0x9fa0;
+}
+
+// ---- files and directories ----
+
+int fnvm_sys_working_directory(void) { return AT_FDCWD; }
+
+int fnvm_sys_openat(int directory, const char *path, int flags, unsigned mode) {
+  int how = O_CLOEXEC | (flags & FNVM_SYS_WRITE ? O_RDWR : O_RDONLY);
+  if (flags & FNVM_SYS_CREATE) how |= O_CREAT;
+  if (flags & FNVM_SYS_TRUNCATE) how |= O_TRUNC;
+  if (flags & FNVM_SYS_DIRECTORY) how |= O_DIRECTORY;
+  if (flags & FNVM_SYS_NONBLOCK) how |= O_NONBLOCK | O_NOCTTY;
+  if (flags & FNVM_SYS_NOFOLLOW) how |= O_NOFOLLOW;
+  int fd;
+  do {
+    fd = openat(directory, path, how, (mode_t)mode);
+  } while (fd < 0 && errno == EINTR);
+  return fd < 0 ? -errno : fd;
+}
+
+int fnvm_sys_pwrite_all(int fd, const void *buffer, size_t size, int64_t offset, size_t *done) {
+  const char *from = buffer;
+  *done = 0;
+  while (*done < size) {
+    ssize_t n = pwrite(fd, from + *done, size - *done, (off_t)(offset + (int64_t)*done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return -errno;
+    if (n == 0) return -EIO;
+    *done += (size_t)n;
+  }
+  return 0;
+}
+
+int fnvm_sys_ftruncate(int fd, int64_t size) {
+  int e;
+  do {
+    e = ftruncate(fd, (off_t)size);
+  } while (e < 0 && errno == EINTR);
+  return e < 0 ? -errno : 0;
+}
+
+int fnvm_sys_fdatasync(int fd) { return fdatasync(fd) < 0 ? -errno : 0; }
+
+int fnvm_sys_try_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0; }
+void fnvm_sys_unlock(int fd) { flock(fd, LOCK_UN); }
+
+int fnvm_sys_renameat(int directory, const char *from, const char *to) {
+  return renameat(directory, from, directory, to) < 0 ? -errno : 0;
+}
+int fnvm_sys_unlinkat(int directory, const char *name) {
+  return unlinkat(directory, name, 0) < 0 ? -errno : 0;
+}
+
+static int stat_result(int e, const struct stat *s, struct fnvm_sys_stat *out) {
+  if (e < 0) return -errno;
+  out->device = (uint64_t)s->st_dev;
+  out->inode = (uint64_t)s->st_ino;
+  out->size = (int64_t)s->st_size;
+  out->is_regular = S_ISREG(s->st_mode);
+  out->is_directory = S_ISDIR(s->st_mode);
+  out->is_link = S_ISLNK(s->st_mode);
+  return 0;
+}
+
+int fnvm_sys_fstat(int fd, struct fnvm_sys_stat *out) {
+  struct stat s;
+  return stat_result(fstat(fd, &s), &s, out);
+}
+
+int fnvm_sys_lstatat(int directory, const char *path, struct fnvm_sys_stat *out) {
+  struct stat s;
+  return stat_result(fstatat(directory, path, &s, AT_SYMLINK_NOFOLLOW), &s, out);
+}
+
+long fnvm_sys_readlink(const char *path, void *buffer, size_t size) {
+  ssize_t n = readlink(path, buffer, size);
+  return n < 0 ? -errno : n;
+}
+
+void *fnvm_sys_opendir(const char *path, int *error) {
+  DIR *d = opendir(path);
+  *error = d ? 0 : -errno;
+  return d;
+}
+
+const char *fnvm_sys_readdir(void *directory) {
+  struct dirent *e = readdir(directory);
+  return e ? e->d_name : NULL;
+}
+
+void fnvm_sys_closedir(void *directory) { closedir(directory); }
+
+// ---- memory ----
+
+void *fnvm_sys_map_anonymous(size_t size) {
+  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
+int fnvm_sys_map_file(int fd, size_t size, void **out) {
+  void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (p == MAP_FAILED) return -errno;
+  *out = p;
+  return 0;
+}
+
+void fnvm_sys_unmap(void *address, size_t size) { munmap(address, size); }
+
+// ---- time ----
+
+static uint64_t now(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t fnvm_sys_monotonic_ns(void) { return now(CLOCK_MONOTONIC); }
+uint64_t fnvm_sys_realtime_ns(void) { return now(CLOCK_REALTIME); }
+
+// ---- futex words ----
+
+void fnvm_sys_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns) {
+  struct timespec t = {(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
+  syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+          deadline_ns == UINT64_MAX ? NULL : &t, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+void fnvm_sys_futex_wake_all(const uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX);
+}
+
+// ---- threads and processes ----
 
 // What the new thread needs; it frees it.
 struct start {
@@ -44,16 +237,60 @@ int fnvm_sys_thread_start(uintptr_t *thread, const char *name, void (*body)(void
 
 void fnvm_sys_thread_join(uintptr_t thread) { pthread_join((pthread_t)thread, NULL); }
 
+int fnvm_sys_pid(void) { return getpid(); }
+
+void *fnvm_sys_mutex_create(void) {
+  pthread_mutex_t *mutex = malloc(sizeof *mutex);
+  // As Swift does for its own objects: without memory for 40 bytes nothing goes on.
+  if (!mutex) abort();
+  pthread_mutex_init(mutex, NULL);
+  return mutex;
+}
+
+void fnvm_sys_mutex_destroy(void *mutex) {
+  pthread_mutex_destroy(mutex);
+  free(mutex);
+}
+
+void fnvm_sys_mutex_lock(void *mutex) { pthread_mutex_lock(mutex); }
+void fnvm_sys_mutex_unlock(void *mutex) { pthread_mutex_unlock(mutex); }
+
+// ---- the environment and failures ----
+
+const char *fnvm_sys_getenv(const char *name) { return getenv(name); }
+
 const char *fnvm_sys_error_text(int error) {
   const char *text = strerrordesc_np(error);
   return text ? text : "unknown error";
 }
 
-static _Thread_local struct {
+struct last_error {
   int error;
   char path[PATH_MAX];
   char message[PATH_MAX + 1024];
-} last;
+};
+
+// A key and not _Thread_local: 9 KB for each thread that failed at something, instead of for every thread
+// of every program that loads the library.
+static pthread_key_t last_error_key;
+static pthread_once_t last_error_once = PTHREAD_ONCE_INIT;
+static bool last_error_ready;
+
+static void make_last_error_key(void) { last_error_ready = !pthread_key_create(&last_error_key, free); }
+
+static struct last_error *last_error(bool create) {
+  pthread_once(&last_error_once, make_last_error_key);
+  if (!last_error_ready) return NULL;
+  struct last_error *last = pthread_getspecific(last_error_key);
+  if (!last && create) {
+    last = calloc(1, sizeof *last);
+    if (last && pthread_setspecific(last_error_key, last)) {
+      free(last);
+      last = NULL;
+    }
+  }
+  return last;
+}
 
 static void fill(char *to, size_t room, const char *from, size_t size) {
   size_t n = size < room ? size : room - 1;
@@ -67,11 +304,24 @@ static void fill(char *to, size_t room, const char *from, size_t size) {
 
 void fnvm_sys_set_last_error(int error, const void *path, size_t path_size, const void *message,
                              size_t message_size) {
-  last.error = error;
-  fill(last.path, sizeof last.path, path, path_size);
-  fill(last.message, sizeof last.message, message, message_size);
+  struct last_error *last = last_error(true);
+  if (!last) return;
+  last->error = error;
+  fill(last->path, sizeof last->path, path, path_size);
+  fill(last->message, sizeof last->message, message, message_size);
 }
 
-int fnvm_sys_last_errno(void) { return last.error; }
-const char *fnvm_sys_last_path(void) { return last.path; }
-const char *fnvm_sys_last_message(void) { return last.message; }
+int fnvm_sys_last_errno(void) {
+  struct last_error *last = last_error(false);
+  return last ? last->error : 0;
+}
+
+const char *fnvm_sys_last_path(void) {
+  struct last_error *last = last_error(false);
+  return last ? last->path : "";
+}
+
+const char *fnvm_sys_last_message(void) {
+  struct last_error *last = last_error(false);
+  return last ? last->message : "";
+}

@@ -1,4 +1,4 @@
-public import CFastNVMetrics
+internal import CFastNVMetrics
 internal import FastNVMetrics
 
 @_cdecl("fnvm_version")

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* nftw */
 #include "fixture.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 """fastnvmetrics: a profiler for NVIDIA Jetson Orin boards.
 
-Recording needs Linux and the package's native code, which is loaded on first use; reading traces needs
-numpy alone.
+Recording needs Linux and the package's native code, which is loaded on first use; reading traces
+needs numpy alone.
 
 >>> import fastnvmetrics
 >>> with fastnvmetrics.NVMetrics("run.bin") as nv:  # doctest: +SKIP

@@ -1,7 +1,7 @@
 """The one place where the native extension is imported.
 
-It is imported on first use and not with the package: traces are read in pure Python, also on machines
-that the engine was never built for.
+It is imported on first use and not with the package: traces are read in pure Python, also on
+machines that the engine was never built for.
 """
 
 from __future__ import annotations

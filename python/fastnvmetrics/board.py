@@ -77,8 +77,8 @@ class BoardConfig:
     """Which files to sample, and under which names.
 
     Every field may be changed freely; they are checked when the board is handed to `NVMetrics`. An
-    empty path stands for "not available". A board from `detect_board` has such nodes looked for again
-    while recording, one that you describe yourself is used as it is.
+    empty path stands for "not available". A board from `detect_board` has such nodes looked for
+    again while recording, one that you describe yourself is used as it is.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def detect_board(*, root: PathLike | None = None) -> BoardConfig:
     ----------
     root
         A directory put before /proc, /sys and /etc, such as a host's tree mounted in a container.
-        None stands for the environment variable FASTNVMETRICS_ROOT; where that is unset or empty, it
-        is the machine itself.
+        None stands for the environment variable FASTNVMETRICS_ROOT; where that is unset or empty,
+        it is the machine itself.
 
     Returns
     -------
@@ -149,8 +149,8 @@ def detect_board(*, root: PathLike | None = None) -> BoardConfig:
     Raises
     ------
     FastNVMetricsError
-        No board is recognised; the message names the compatible strings found and how to go on. Also
-        where there is no native code.
+        No board is recognised; the message names the compatible strings found and how to go on.
+        Also where there is no native code.
     TypeError, ValueError
         `root` is no path, or holds a NUL.
     """

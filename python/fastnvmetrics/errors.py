@@ -21,8 +21,8 @@ class FastNVMetricsError(RuntimeError):
     Attributes
     ----------
     status : int or None
-        The negative `FNVM_E_…` code of fastnvmetrics.h, such as -2 for `FNVM_E_NO_BOARD`; None where
-        no native call was made.
+        The negative `FNVM_E_…` code of fastnvmetrics.h, such as -2 for `FNVM_E_NO_BOARD`; None
+        where no native call was made.
 
     Examples
     --------

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _native, board as _board
-from .board import BoardConfig, PathLike
+from ._paths import PathLike
+from .board import BoardConfig
 from .errors import FastNVMetricsError
 
 if TYPE_CHECKING:
@@ -95,12 +96,12 @@ class NVMetrics:
         OSError
             The trace cannot be created, or another recorder is writing it (EBUSY).
         """
+        _recording.add(self)  # first: Ctrl-C may come as soon as the engine runs
         self._engine.start()
-        _recording.add(self)
         self._notices_issued = 0
         try:
             self._issue_notices()
-        except RuntimeWarning:  # the program turned warnings into errors: a start that fails starts nothing
+        except RuntimeWarning:  # the program made warnings errors; a start that fails starts nothing
             self._engine.stop()
             raise
 
@@ -181,11 +182,13 @@ class NVMetrics:
 
     def __enter__(self) -> Self:
         """Start, and wait for the warm-up."""
-        self.start()
+        was_running = self._engine.is_running
         try:
+            self.start()
             self.wait_for_warmup()
-        except BaseException:  # KeyboardInterrupt too: __exit__ is not called when __enter__ fails
-            self._engine.stop()
+        except BaseException:  # Ctrl-C too: __exit__ is not called when __enter__ fails
+            if not was_running:
+                self._engine.stop()
             raise
         return self
 

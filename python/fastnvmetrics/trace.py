@@ -18,11 +18,12 @@ from .trace_data import TraceData
 
 __all__ = ["TraceData", "read_trace"]
 
-# Records are read in blocks and taken apart into columns, so that the file is never held a second time.
-# A mapping would do too, but a file that shrinks under a mapping kills the process.
+# Records are read in blocks and taken apart into columns, so that the file is never held a second
+# time. A mapping would do too, but a file that shrinks under a mapping kills the process.
 _BLOCK_BYTES = 1 << 20
 
-# Directories open as files do, and a FIFO without a writer must not hang: both are refused after fstat.
+# Directories open as files do, and a FIFO without a writer must not hang: both are refused after
+# fstat.
 _OPEN_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_CLOEXEC", 0)
@@ -50,17 +51,17 @@ def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceDat
     Returns
     -------
     TraceData
-        A dictionary; empty tiers keep their shape, such as ``(0, rails)``. Sync points that a damaged
-        file holds are made sense of: a mark at or past the last sample labels nothing, marks out of
-        order are put in order of their samples, and of several at one sample the last in the file
-        wins.
+        A dictionary; empty tiers keep their shape, such as ``(0, rails)``. Sync points that a
+        damaged file holds are made sense of: a mark at or past the last sample labels nothing,
+        marks out of order are put in order of their samples, and of several at one sample the last
+        in the file wins.
 
     Raises
     ------
     ValueError
         The file is no complete trace: ``File too small``, ``Bad magic``, ``Unsupported version``,
-        ``Corrupt header``, ``Unfinished trace`` (to be completed with ``fastnvmetrics recover PATH``)
-        or ``Truncated``. Also for another value of `align`.
+        ``Corrupt header``, ``Unfinished trace`` (to be completed with ``fastnvmetrics recover
+        PATH``) or ``Truncated``. Also for another value of `align`.
     OSError
         The file cannot be read, or is none.
     TypeError
@@ -260,7 +261,7 @@ def _text(name: bytes) -> str:
 def _forward_filled(
     ids: npt.NDArray[np.uint64], samples: npt.NDArray[np.uint64], count: int
 ) -> npt.NDArray[np.uint64]:
-    """Label each of `count` samples with the mark before it, in time linear in samples and marks."""
+    """Label each of `count` samples with the mark before it; linear in samples and marks."""
     inside = samples < np.uint64(count)
     ids, samples = ids[inside], samples[inside]
     if np.any(samples[1:] < samples[:-1]):  # only in damaged files

@@ -70,7 +70,7 @@ struct Root: Sendable {
 
   private static func linkTarget(of path: SystemPath) -> Link {
     var status = fnvm_sys_stat()
-    guard path.withCString({ fnvm_sys_lstatat(fnvm_sys_cwd_fd(), $0, &status) }) == 0 else {
+    guard path.withCString({ fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status) }) == 0 else {
       return .missing
     }
     if !status.is_link { return .notALink }
@@ -98,7 +98,7 @@ extension SystemPath {
     let capacity = buffer.count
     let count = withCString { path in
       buffer.withUnsafeMutableBytes {
-        fnvm_sys_readlinkat(fnvm_sys_cwd_fd(), path, $0.baseAddress, capacity)
+        fnvm_sys_readlink(path, $0.baseAddress, capacity)
       }
     }
     return count > 0 ? SystemPath(bytes: Array(buffer[..<Int(count)])) : nil

@@ -85,7 +85,6 @@ struct CPUProbe: ~Copyable {
   }
 
   /// Reads the baseline: the first sample measures its own interval, from now on.
-  @_noLocks @_noAllocation
   mutating func begin(at now: UInt64, _ scratch: borrowing Scratch, errors: inout UInt64) {
     if !stat.read() { errors &+= 1 }
     for cpu in 0..<cpuCount {
@@ -98,7 +97,6 @@ struct CPUProbe: ~Copyable {
   }
 
   /// Takes the sample of that number, one above the last one's.
-  @_noLocks @_noAllocation
   mutating func take(
     sample: UInt64, at now: UInt64, _ scratch: borrowing Scratch, errors: inout UInt64
   ) {
@@ -127,7 +125,6 @@ struct CPUProbe: ~Copyable {
   }
 
   /// Settles everything that is still open: no sample follows.
-  @_noLocks @_noAllocation
   mutating func finish(lastSample: UInt64, at now: UInt64) {
     _ = stat.read()
     for cpu in 0..<cpuCount
@@ -141,7 +138,6 @@ struct CPUProbe: ~Copyable {
   /// - Parameters:
   ///   - utilization: `coreColumns` floats, percent, NaN where the core was offline; may be unaligned.
   /// - Returns: the mean over all cores that were online, NaN where none was.
-  @_noLocks @_noAllocation
   mutating func close(
     sample: UInt64, utilization: UnsafeMutableRawPointer, coreColumns: Int
   ) -> Float {
@@ -170,12 +166,10 @@ struct CPUProbe: ~Copyable {
 
   // MARK: - The idle counters
 
-  @_noLocks @_noAllocation
   private func readCounter(_ cpu: Int, _ scratch: borrowing Scratch) -> Int64 {
     counters[cpu].isPresent ? counters[cpu].read(scratch) : -1
   }
 
-  @_noLocks @_noAllocation
   private mutating func followCounter(
     _ cpu: Int, sample: UInt64, at now: UInt64, _ scratch: borrowing Scratch
   ) {
@@ -205,12 +199,10 @@ struct CPUProbe: ~Copyable {
 
   // MARK: - /proc/stat
 
-  @_noLocks @_noAllocation
   private func span(_ cpu: Int, at now: UInt64) -> Int64 {
     Int64(truncatingIfNeeded: now &- cores[cpu].accountedTime)
   }
 
-  @_noLocks @_noAllocation
   private func account(_ cpu: Int, until now: UInt64) {
     let core = cores + cpu
     core.pointee.accountedTime = now
@@ -219,7 +211,6 @@ struct CPUProbe: ~Copyable {
   }
 
   /// A core that went or came: open samples of one that went are offline, one that came starts anew.
-  @_noLocks @_noAllocation
   private func noteOnline(_ cpu: Int, sample: UInt64, at now: UInt64) {
     let core = cores + cpu
     let isOnline = stat.cpus[cpu].isOnline
@@ -241,7 +232,6 @@ struct CPUProbe: ~Copyable {
   }
 
   /// Judges the stretch since the core was last accounted for, by what /proc/stat counted in it.
-  @_noLocks @_noAllocation
   private func settle(_ cpu: Int, through sample: UInt64, at now: UInt64) {
     let core = cores + cpu
     let times = stat.cpus[cpu]
@@ -276,7 +266,6 @@ struct CPUProbe: ~Copyable {
 
   /// While its counter stands still a core either sleeps or works throughout: takes the 10 ms steps of
   /// /proc/stat, and its reading up to 10 ms before, for what they must mean.
-  @_noLocks @_noAllocation
   private func asleepOrBusy(
     _ core: UnsafeMutablePointer<Core>, idle: Int64, span: Int64
   ) -> Int64 {

@@ -19,7 +19,6 @@ struct EMCProbe: ~Copyable {
   }
 
   /// The utilisation now in percent, 0 to 100; −1 where it cannot be read.
-  @_noLocks @_noAllocation
   mutating func read(_ scratch: borrowing Scratch, errors: inout UInt64) -> Float {
     let isThere = actmon.wasEverOpen && rate.wasEverOpen
     let active = actmon.integer(scratch)

@@ -19,7 +19,6 @@ struct GPULoadProbe: ~Copyable {
   /// The load now, 0 to 1000; the last good one where the read fails.
   ///
   /// A suspended GPU is 0 and is not asked: reading its registers would need it awake.
-  @_noLocks @_noAllocation
   mutating func read(_ scratch: borrowing Scratch, errors: inout UInt64) -> UInt16 {
     if runtimeStatus.isOpen, isSuspended(scratch) {
       held = 0
@@ -36,7 +35,6 @@ struct GPULoadProbe: ~Copyable {
     return held
   }
 
-  @_noLocks @_noAllocation
   private mutating func isSuspended(_ scratch: borrowing Scratch) -> Bool {
     let count = runtimeStatus.read(scratch.base, 16)
     if count <= 0 { return false }

@@ -29,7 +29,6 @@ struct IdleCounter: ~Copyable {
   var isPresent: Bool { stateCount > 0 }
 
   /// Idle microseconds since boot over all states; negative where a state cannot be read.
-  @_noLocks @_noAllocation
   func read(_ scratch: borrowing Scratch) -> Int64 {
     var total: Int64 = 0
     for state in 0..<stateCount {

@@ -32,16 +32,13 @@ struct IdleWindow: ~Copyable {
 
   var capacity: UInt64 { mask + 1 }
 
-  @_noLocks @_noAllocation
   func interval(_ sample: UInt64) -> Int64 { intervals[Int(truncatingIfNeeded: sample & mask)] }
 
-  @_noLocks @_noAllocation
   func setInterval(_ sample: UInt64, _ nanoseconds: Int64) {
     intervals[Int(truncatingIfNeeded: sample & mask)] = nanoseconds
   }
 
   /// The cell of a sample and a CPU.
-  @_noLocks @_noAllocation
   func cell(_ sample: UInt64, _ cpu: Int) -> UnsafeMutablePointer<Int64> {
     idle + (Int(truncatingIfNeeded: sample & mask) &* cpuCount &+ cpu)
   }
@@ -50,7 +47,6 @@ struct IdleWindow: ~Copyable {
   /// to `oldest`. Open samples between that it does not reach were busy.
   ///
   /// - Returns: what did not fit.
-  @_noLocks @_noAllocation
   func fillBackwards(cpu: Int, newest: UInt64, oldest: UInt64, amount: Int64) -> Int64 {
     var rest = amount
     var sample = newest
@@ -68,7 +64,6 @@ struct IdleWindow: ~Copyable {
   }
 
   /// Gives every unknown sample from `oldest` to `newest` the same share of idle time, 0 to 1.
-  @_noLocks @_noAllocation
   func settle(cpu: Int, oldest: UInt64, newest: UInt64, share: Double) {
     var sample = oldest
     while sample <= newest {

@@ -13,7 +13,6 @@ struct MemoryProbe: ~Copyable {
   }
 
   /// The values now; the last good ones where the read fails.
-  @_noLocks @_noAllocation
   mutating func read(_ scratch: borrowing Scratch, errors: inout UInt64) -> Memory {
     // MemAvailable is the third line; 512 bytes reach well past it.
     let count = meminfo.read(scratch.base, 512)
@@ -25,7 +24,6 @@ struct MemoryProbe: ~Copyable {
     return held
   }
 
-  @_noLocks @_noAllocation
   static func parse(_ base: UnsafeRawPointer, _ count: Int) -> Memory? {
     var scanner = ByteScanner(base, count: count)
     var total: Int64 = -1

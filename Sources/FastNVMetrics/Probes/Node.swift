@@ -35,7 +35,6 @@ struct Node: ~Copyable {
   private(set) var wasEverOpen: Bool
 
   /// The number the file holds now.
-  @_noLocks @_noAllocation
   mutating func integer(_ scratch: borrowing Scratch) -> Reading {
     // A number is short: reading no more than needed keeps the copy small.
     let count = read(scratch.base, 64)
@@ -46,7 +45,6 @@ struct Node: ~Copyable {
   }
 
   /// Up to `count` bytes from the start of the file: how many, or a negative errno.
-  @_noLocks @_noAllocation
   mutating func read(_ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int {
     if mailbox.pointee.isStale.load(ordering: .relaxed) { giveUp(fnvmNoDevice) }
     if descriptor < 0 {
@@ -73,7 +71,6 @@ struct Node: ~Copyable {
     return 0 &- Int(error)
   }
 
-  @_noLocks @_noAllocation
   private mutating func takeReplacement() {
     let replacement = mailbox.pointee.replacement.exchange(-1, ordering: .acquiring)
     if replacement < 0 { return }
@@ -84,7 +81,6 @@ struct Node: ~Copyable {
   }
 
   /// The descriptor will not give values again: closes it and asks the keeper for another.
-  @_noLocks @_noAllocation
   private mutating func giveUp(_ error: CInt) {
     fnvm_sys_close(descriptor)
     descriptor = -1

@@ -63,7 +63,7 @@ struct NodeMailbox: ~Copyable {
       replacement.store(fd, ordering: .releasing)
     } else if let identity, replacement.load(ordering: .relaxed) < 0 {
       var status = fnvm_sys_stat()
-      let error = currentPath.withCString { fnvm_sys_lstatat(fnvm_sys_cwd_fd(), $0, &status) }
+      let error = currentPath.withCString { fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status) }
       // A link that the caller gave is not compared: its inode is its own.
       if error == 0 && status.is_link { return }
       let isReplaced =

@@ -25,7 +25,6 @@ struct PowerRailProbe: ~Copyable {
   ///
   /// Shunt currents are signed and can be slightly negative near zero; the field is not, so they are
   /// stored as 0 and counted.
-  @_noLocks @_noAllocation
   mutating func read(
     _ scratch: borrowing Scratch, errors: inout UInt64, negatives: inout UInt64
   ) -> Power {
@@ -44,7 +43,6 @@ struct PowerRailProbe: ~Copyable {
     return held
   }
 
-  @_noLocks @_noAllocation
   private static func clamped(_ value: Int64) -> UInt32 {
     UInt32(truncatingIfNeeded: min(max(value, 0), Int64(UInt32.max)))
   }

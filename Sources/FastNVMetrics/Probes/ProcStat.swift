@@ -32,14 +32,13 @@ struct ProcStat: ~Copyable {
     cpus.initialize(repeating: CPUTimes(idle: 0, total: 0, isOnline: false), count: cpuCount)
     self.cpuCount = cpuCount
     let fd = path.withCString { fnvm_sys_open_node($0) }
-    runsWithWallTime = fd >= 0 && fnvm_sys_is_procfs(fd) != 0
+    runsWithWallTime = fd >= 0 && fnvm_sys_is_procfs(fd)
     fnvm_sys_close(fd)
   }
 
   deinit { cpus.deallocate() }
 
   /// - Returns: false where the file could not be read; the times are then those of the last good read.
-  @_noLocks @_noAllocation
   mutating func read() -> Bool {
     let count = node.read(scratch.base, scratch.count)
     if count <= 0 { return false }
@@ -57,7 +56,6 @@ struct ProcStat: ~Copyable {
   }
 
   /// user nice system idle iowait irq softirq steal; guest time is contained in user.
-  @_noLocks @_noAllocation
   private func parseTimes(_ scanner: inout ByteScanner, into times: UnsafeMutablePointer<CPUTimes>) {
     var total: Int64 = 0
     var idle: Int64 = 0

@@ -6,6 +6,5 @@ struct Reading {
 
   var isGood: Bool { errno == 0 }
 
-  @_noLocks @_noAllocation
   static func failed(_ errno: CInt) -> Reading { Reading(value: 0, errno: errno) }
 }

@@ -15,7 +15,6 @@ struct ThermalProbe: ~Copyable {
 
   /// The temperature now; NaN where the read fails or the zone is powered down, which is no error:
   /// EAGAIN on L4T 36, ENODATA on newer kernels, −256000 on L4T 35.
-  @_noLocks @_noAllocation
   mutating func read(_ scratch: borrowing Scratch, errors: inout UInt64) -> Float {
     let reading = temp.integer(scratch)
     if reading.isGood {

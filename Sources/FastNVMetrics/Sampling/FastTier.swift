@@ -53,7 +53,9 @@ struct FastTier: ~Copyable {
   /// sample.
   ///
   /// - Parameter warm: posted when the warm-up is over.
-  @_noLocks @_noAllocation
+  #if CHECK_TICK
+    @_noLocks @_noAllocation
+  #endif
   mutating func run(stop: FutexReference, warm: FutexReference) {
     let warmUpPeriod = min(period, 1_000_000)
     var ticker = Ticker(first: startTime &+ warmUpPeriod, period: warmUpPeriod, stop: stop)
@@ -75,7 +77,6 @@ struct FastTier: ~Copyable {
     finish(missed: ticker.missed)
   }
 
-  @_noLocks @_noAllocation
   private mutating func finish(missed: UInt64) {
     sample(isClosing: true)
     let now = Clock.monotonic()
@@ -84,7 +85,6 @@ struct FastTier: ~Copyable {
     publish(missed: missed)
   }
 
-  @_noLocks @_noAllocation
   private mutating func sample(isClosing: Bool) {
     guard ring.hasRoom(forClosing: isClosing) else {
       dropped &+= 1
@@ -108,7 +108,6 @@ struct FastTier: ~Copyable {
   }
 
   /// Closes the samples that are too old to be corrected.
-  @_noLocks @_noAllocation
   private mutating func closeExpired(now: UInt64) {
     var until = firstOpen
     while until < ring.next {
@@ -119,7 +118,6 @@ struct FastTier: ~Copyable {
     closeSamples(before: until)
   }
 
-  @_noLocks @_noAllocation
   private mutating func closeSamples(before end: UInt64) {
     if firstOpen == end { return }
     while firstOpen < end {
@@ -135,14 +133,12 @@ struct FastTier: ~Copyable {
   }
 
   /// Nanoseconds since t = 0, to the precision of the record.
-  @_noLocks @_noAllocation
   private func time(of number: UInt64) -> UInt64 {
     let seconds = ring.record(number).loadUnaligned(
       fromByteOffset: TraceFormat.Fast.time, as: Double.self)
     return UInt64(seconds * 1e9)
   }
 
-  @_noLocks @_noAllocation
   private func publish(missed: UInt64) {
     counters.pointee.missed.store(missed, ordering: .relaxed)
     counters.pointee.dropped.store(dropped, ordering: .relaxed)

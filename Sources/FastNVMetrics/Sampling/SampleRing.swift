@@ -80,33 +80,28 @@ struct RingProducer {
   }
 
   /// Whether a record can be begun. One place is kept for the closing sample.
-  @_noLocks @_noAllocation
   func hasRoom(forClosing isClosing: Bool) -> Bool {
     let used = next &- state.pointee.drained.load(ordering: .acquiring)
     return used < (isClosing ? mask &+ 1 : mask)
   }
 
   /// Begins the next record, before its time is read: whoever sees it not begun knows that it comes later.
-  @_noLocks @_noAllocation
   func begin() -> UnsafeMutableRawPointer {
     state.pointee.begun.store(next &+ 1, ordering: .sequentiallyConsistent)
     return record(next)
   }
 
-  @_noLocks @_noAllocation
   func record(_ number: UInt64) -> UnsafeMutableRawPointer {
     memory + Int(truncatingIfNeeded: number & mask) &* recordSize
   }
 
   /// The record begun last is complete but for what a later sample may correct.
-  @_noLocks @_noAllocation
   mutating func take() {
     next &+= 1
     state.pointee.taken.store(next, ordering: .releasing)
   }
 
   /// Records before `number` will not change any more.
-  @_noLocks @_noAllocation
   func close(before number: UInt64) {
     state.pointee.closed.store(number, ordering: .releasing)
   }

@@ -32,7 +32,9 @@ struct SlowTier: ~Copyable {
   }
 
   /// The body of the thread: waits for the warm-up, then samples until the tier is stopped.
-  @_noLocks @_noAllocation
+  #if CHECK_TICK
+    @_noLocks @_noAllocation
+  #endif
   mutating func run(startTime: UInt64, stop: FutexReference, warm: FutexReference) {
     _ = warm.wait(while: 0, until: .max)
     var ticker = Ticker(first: Clock.monotonic(), period: period, stop: stop)
@@ -45,7 +47,6 @@ struct SlowTier: ~Copyable {
     }
   }
 
-  @_noLocks @_noAllocation
   private mutating func sample(startTime: UInt64) {
     guard ring.hasRoom(forClosing: false) else {
       dropped &+= 1

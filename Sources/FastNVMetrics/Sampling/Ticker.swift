@@ -22,12 +22,10 @@ struct Ticker {
   }
 
   /// Sleeps until the deadline, or until the tier is stopped.
-  @_noLocks @_noAllocation
   func wait() -> Event { stop.wait(while: 0, until: deadline) ? .stopped : .tick }
 
   /// Goes to the next deadline in the future: ticks that are past are skipped and counted, never fired
   /// back to back.
-  @_noLocks @_noAllocation
   mutating func advance(now: UInt64) {
     deadline &+= period
     if deadline <= now {

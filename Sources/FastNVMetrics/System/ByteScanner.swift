@@ -16,7 +16,6 @@ struct ByteScanner {
   private var byte: UInt8 { position.load(as: UInt8.self) }
 
   /// The next number; nil where there is none, and then nothing but blanks is consumed.
-  @_noLocks @_noAllocation
   mutating func integer() -> Int64? {
     skipBlanks()
     var negative = false
@@ -44,7 +43,6 @@ struct ByteScanner {
   }
 
   /// Consumes `prefix` where the data goes on with it.
-  @_noLocks @_noAllocation
   mutating func consume(_ prefix: StaticString) -> Bool {
     let count = prefix.utf8CodeUnitCount
     if end - position < count { return false }
@@ -60,13 +58,11 @@ struct ByteScanner {
   /// Whether the next byte is a digit: "cpu0" and not "cpu " or "cpufoo".
   var isAtDigit: Bool { position < end && byte &- zero <= 9 }
 
-  @_noLocks @_noAllocation
   mutating func skipBlanks() {
     while position < end, byte == space || byte &- 9 <= 4 { position += 1 }
   }
 
   /// Goes to the start of the next line, or to the end.
-  @_noLocks @_noAllocation
   mutating func skipLine() {
     while position < end {
       let isNewline = byte == newline

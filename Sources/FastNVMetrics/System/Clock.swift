@@ -3,7 +3,6 @@ internal import CFastNVMetricsShims
 /// The clocks, in nanoseconds.
 enum Clock {
   /// CLOCK_MONOTONIC: the time of everything in a trace.
-  @_noLocks @_noAllocation
   static func monotonic() -> UInt64 { fnvm_sys_monotonic_ns() }
 
   /// CLOCK_REALTIME, for people and for other traces.

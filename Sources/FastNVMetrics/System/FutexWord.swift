@@ -29,7 +29,6 @@ struct FutexReference: @unchecked Sendable {
   var value: UInt32 { storage.pointee.load(ordering: .acquiring) }
 
   /// Stores and wakes everyone who sleeps on the word.
-  @_noLocks @_noAllocation
   func post(_ value: UInt32) {
     storage.pointee.store(value, ordering: .sequentiallyConsistent)
     fnvm_sys_futex_wake_all(UnsafeRawPointer(storage).assumingMemoryBound(to: UInt32.self))
@@ -38,7 +37,6 @@ struct FutexReference: @unchecked Sendable {
   /// Sleeps while the word is `expected`, until `deadline` (CLOCK_MONOTONIC; `.max`: for ever).
   ///
   /// - Returns: whether the word is something else now.
-  @_noLocks @_noAllocation
   func wait(while expected: UInt32, until deadline: UInt64) -> Bool {
     while value == expected {
       if deadline != .max && Clock.monotonic() >= deadline { return false }

@@ -8,7 +8,7 @@ struct MappedFile: ~Copyable, @unchecked Sendable {
   /// - Throws: `.io`; EISDIR and the like for what is not a regular file.
   init(_ path: SystemPath, purpose: String) throws(FNVMError) {
     let file = try OwnedDescriptor(
-      opening: path, flags: openReadOnly | openNonBlocking, purpose: purpose)
+      opening: path, flags: OpenFlag.nonBlocking, purpose: purpose)
     guard let status = file.status else { throw .io(ErrorNumber.io, purpose, path) }
     if status.is_directory { throw .io(ErrorNumber.isDirectory, purpose, path) }
     if !status.is_regular {

@@ -14,7 +14,7 @@ struct OwnedDescriptor: ~Copyable {
     purpose: String, shownAs shown: SystemPath? = nil
   ) throws(FNVMError) {
     let fd = name.withCString {
-      fnvm_sys_openat(directory ?? fnvm_sys_cwd_fd(), $0, flags, mode)
+      fnvm_sys_openat(directory ?? fnvm_sys_working_directory(), $0, flags, mode)
     }
     guard fd >= 0 else { throw .io(-fd, purpose, shown ?? name) }
     rawValue = fd
@@ -28,10 +28,13 @@ struct OwnedDescriptor: ~Copyable {
   }
 }
 
-// Open flags, as C macros do not reach Swift.
-let openReadOnly = CInt(FNVM_SYS_RDONLY)
-let openReadWrite = CInt(FNVM_SYS_RDWR)
-let openCreate = CInt(FNVM_SYS_CREATE)
-let openTruncate = CInt(FNVM_SYS_TRUNCATE)
-let openDirectory = CInt(FNVM_SYS_DIRECTORY)
-let openNonBlocking = CInt(FNVM_SYS_NONBLOCK)
+/// How a file is opened, beyond for reading.
+enum OpenFlag {
+  static var write: CInt { CInt(FNVM_SYS_WRITE) }
+  static var create: CInt { CInt(FNVM_SYS_CREATE) }
+  static var truncate: CInt { CInt(FNVM_SYS_TRUNCATE) }
+  static var directory: CInt { CInt(FNVM_SYS_DIRECTORY) }
+  /// Opening a FIFO does not hang.
+  static var nonBlocking: CInt { CInt(FNVM_SYS_NONBLOCK) }
+  static var noFollow: CInt { CInt(FNVM_SYS_NOFOLLOW) }
+}

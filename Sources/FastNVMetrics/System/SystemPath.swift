@@ -1,5 +1,3 @@
-internal import CFastNVMetricsShims
-
 /// A path of the file system: bytes, never interpreted as text.
 ///
 /// File names on Linux need not be UTF-8; a path that went through `String` could name another file.
@@ -18,10 +16,13 @@ public struct SystemPath: Equatable, Sendable, ExpressibleByStringLiteral, Custo
 
   /// The path that a C string holds.
   public init(cString: UnsafePointer<CChar>) {
-    let count = strlen(cString)
-    self.bytes = cString.withMemoryRebound(to: UInt8.self, capacity: count) {
-      Array(UnsafeBufferPointer(start: $0, count: count))
+    var bytes: [UInt8] = []
+    var next = cString
+    while next.pointee != 0 {
+      bytes.append(UInt8(bitPattern: next.pointee))
+      next += 1
     }
+    self.bytes = bytes
   }
 
   /// The path as text, for people: bytes that are not UTF-8 show as U+FFFD.

@@ -48,7 +48,7 @@ extension TraceFiles {
     for _ in 0..<8 {
       let file = try OwnedDescriptor(
         opening: name, in: location.directory.rawValue,
-        flags: openReadWrite | openCreate | CInt(FNVM_SYS_NOFOLLOW), purpose: "create the trace",
+        flags: OpenFlag.write | OpenFlag.create | OpenFlag.noFollow, purpose: "create the trace",
         shownAs: location.shown)
       if fnvm_sys_try_lock(file.rawValue) != 0 { throw busy(location.shown) }
       // Between opening and locking, its owner may have renamed or removed it: then it is not ours.
@@ -72,7 +72,7 @@ extension TraceFiles {
     _ location: borrowing TraceLocation, notice: (String) -> Void
   ) throws(FNVMError) {
     let fd = location.name.withCString {
-      fnvm_sys_openat(location.directory.rawValue, $0, openReadOnly | openNonBlocking, 0)
+      fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
     }
     // Nothing there, or nothing that we may look into: the new trace replaces it.
     if fd < 0 { return }
@@ -104,7 +104,7 @@ extension TraceFiles {
       let fd = location.name(suffix: stream.spoolSuffix ?? "").withCString {
         fnvm_sys_openat(
           location.directory.rawValue, $0,
-          openReadWrite | openCreate | openTruncate | CInt(FNVM_SYS_NOFOLLOW), 0o666)
+          OpenFlag.write | OpenFlag.create | OpenFlag.truncate | OpenFlag.noFollow, 0o666)
       }
       if fd < 0 {
         for spool in spools { fnvm_sys_close(spool) }

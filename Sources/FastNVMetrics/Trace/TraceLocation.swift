@@ -17,7 +17,7 @@ struct TraceLocation: ~Copyable {
       throw .io(ErrorNumber.isDirectory, "write the trace", path)
     }
     let parent = try OwnedDescriptor(
-      opening: target.parent, flags: openReadOnly | openDirectory, purpose: "write the trace",
+      opening: target.parent, flags: OpenFlag.directory, purpose: "write the trace",
       shownAs: path)
     shown = path
     name = SystemPath(bytes: last)

@@ -14,7 +14,7 @@ extension Trace {
     // Looked at before it is opened for writing: a complete trace may be read-only.
     let readable = try OwnedDescriptor(
       opening: location.name, in: location.directory.rawValue,
-      flags: openReadOnly | openNonBlocking, purpose: "recover the trace", shownAs: path)
+      flags: OpenFlag.nonBlocking, purpose: "recover the trace", shownAs: path)
     if let status = readable.status, !status.is_regular {
       throw .io(
         status.is_directory ? ErrorNumber.isDirectory : ErrorNumber.invalid, "recover the trace", path)
@@ -23,7 +23,7 @@ extension Trace {
 
     let trace = try OwnedDescriptor(
       opening: location.name, in: location.directory.rawValue,
-      flags: openReadWrite | openNonBlocking, purpose: "recover the trace", shownAs: path)
+      flags: OpenFlag.write | OpenFlag.nonBlocking, purpose: "recover the trace", shownAs: path)
     if fnvm_sys_try_lock(trace.rawValue) != 0 { throw TraceFiles.busy(path) }
     // Another recovery may have completed it while this one waited for the lock.
     var header = try header(of: trace, path)
@@ -31,7 +31,7 @@ extension Trace {
 
     let spools = TraceStream.spooled.map { stream in
       location.name(suffix: stream.spoolSuffix ?? "").withCString {
-        fnvm_sys_openat(location.directory.rawValue, $0, openReadOnly | openNonBlocking, 0)
+        fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
       }
     }
     // Counts in an unfinished header: the crash came while the spools were being appended, or after.

@@ -1,7 +1,7 @@
 """Which signals a board has, and how each behaves.
 
-A signal is named for its unit, and where there are several of a kind, for the column of the trace that
-it ends up in: ``voltage_mv/VDD_IN``, ``temp_millic/cpu-thermal``.
+A signal is named for its unit, and where there are several of a kind, for the column of the trace
+that it ends up in: ``voltage_mv/VDD_IN``, ``temp_millic/cpu-thermal``.
 """
 
 from __future__ import annotations

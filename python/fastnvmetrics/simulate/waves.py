@@ -1,7 +1,8 @@
 """Signals as pure functions of time.
 
-All are integers of integers: time is nanoseconds since the start of the simulation, values are what the
-kernel would write. Edges fall on multiples of the update period, so that the simulator can keep them.
+All are integers of integers: time is nanoseconds since the start of the simulation, values are what
+the kernel would write. Edges fall on multiples of the update period, so that the simulator can keep
+them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Square:
 
 @dataclass(frozen=True)
 class Staircase:
-    """From `first` up by `step` (or down, where it is negative) `steps` times, then back the same way."""
+    """From `first` by `step`, up or down, `steps` times, then back the same way."""
 
     first: int
     step: int

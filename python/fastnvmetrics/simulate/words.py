@@ -1,10 +1,11 @@
 """Files whose values change under a reader without ever being seen half-written.
 
-The engine keeps its files open and reads each with one pread(2), so a file can neither be replaced by
-rename(2) nor be rewritten: between truncation and write a reader would find it empty. Instead each
-changing value has an aligned 8-byte word of the file to itself, in fixed width, and is replaced by one
-8-byte store into a shared mapping. Processors this runs on (x86-64, aarch64) do not tear such a store, and
-the kernel copies aligned words to a reader whole, from the very page that is mapped.
+The engine keeps its files open and reads each with one pread(2), so a file can neither be replaced
+by rename(2) nor be rewritten: between truncation and write a reader would find it empty. Instead
+each changing value has an aligned 8-byte word of the file to itself, in fixed width, and is
+replaced by one 8-byte store into a shared mapping. Processors this runs on (x86-64, aarch64) do not
+tear such a store, and the kernel copies aligned words to a reader whole, from the very page that is
+mapped.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _COUNTER_LIMIT = 10**WORD
 
 
 def value_word(value: int) -> bytes:
-    """Return a sysfs attribute of one word: ``b"430    \\n"``.
+    """Return a sysfs attribute of one word: the number, blanks up to 7 characters, a newline.
 
     Parsers end at the first character that is no digit, and ``int()`` ignores blanks.
     """
@@ -32,7 +33,7 @@ def value_word(value: int) -> bytes:
 
 
 def counter_word(value: int) -> bytes:
-    """Return 8 digits, right-aligned; a counter that outgrows them begins again, as kernel's do."""
+    """Return 8 digits, right-aligned; a counter that outgrows them begins again."""
     return b"%8d" % (value % _COUNTER_LIMIT)
 
 
@@ -53,9 +54,9 @@ class WordFile:
         finally:
             os.close(descriptor)
         self._bytes = memoryview(self._mapping)
-        # Assigning to an item of a "Q" view compiles to one 8-byte move (memoryobject.c, pack_single),
-        # where slice assignment would be a memmove of bytes in any order. Mappings begin at a page:
-        # item i is aligned.
+        # Assigning to an item of a "Q" view compiles to one 8-byte move (memoryobject.c,
+        # pack_single), where slice assignment would be a memmove of bytes in any order. Mappings
+        # begin at a page: item i is aligned.
         self._words = self._bytes.cast("Q")
 
     def store(self, index: int, word: bytes) -> None:
