@@ -2,11 +2,11 @@
 
 On Linux the wheel holds two native files, side by side:
 
-    fastnvmetrics/_ext.abi3.so              python/_ext, in C, for Python 3.10 and every later version
+    fastnvmetrics/_ext.abi3.so              python/_ext, in C, for Python 3.10 and all after it
     fastnvmetrics/libfastnvmetrics-py.so.0  the engine, built by scripts/build-library
 
-FASTNVMETRICS_PREBUILT_LIB=path/to/libfastnvmetrics.so bundles that library and needs no Swift. On other
-systems the package is pure Python: it reads traces and does not record.
+FASTNVMETRICS_PREBUILT_LIB=path/to/libfastnvmetrics.so bundles that library and needs no Swift. On
+other systems the package is pure Python: it reads traces and does not record.
 """
 
 import os
@@ -24,12 +24,12 @@ from setuptools.command.build_ext import build_ext
 if int(setuptools.__version__.split(".")[0]) < 61:
     # It would ignore pyproject.toml and build a package called UNKNOWN.
     sys.exit(
-        f"fastnvmetrics needs setuptools 61 or newer to build and this is {setuptools.__version__}: "
+        f"fastnvmetrics needs setuptools 61 or newer to build, this is {setuptools.__version__}: "
         "run `python3 -m pip install --upgrade pip setuptools wheel`."
     )
 
-# Not the soname of a library installed by itself: a process loads one library of each name, and ours is
-# to meet the extension that it was built with.
+# Not the soname of a library installed by itself: a process loads one library of each name, and our
+# extension is to meet the one that it was built with.
 SONAME = "libfastnvmetrics-py.so.0"
 
 # Free-threaded builds of Python have no limited API.
@@ -46,8 +46,8 @@ class BuildNative(build_ext):
         super().run()
 
     def build_extension(self, ext: Extension) -> None:
-        # Some Pythons (pyenv's) put their own directories before $ORIGIN. We name our library by its
-        # path and need no other.
+        # Some Pythons (pyenv's) put their own directories before $ORIGIN. We name our library by
+        # its path and need no other.
         self.compiler.linker_so = [
             option
             for option in self.compiler.linker_so
@@ -83,8 +83,8 @@ class BuildNative(build_ext):
         directories = [*self.include_dirs, *os.environ.get("CPATH", "").split(os.pathsep)]
         if not any(os.path.exists(os.path.join(path, "Python.h")) for path in directories if path):
             sys.exit(
-                "fastnvmetrics needs the headers of Python to build and there is no Python.h: install "
-                "them, on Ubuntu with `sudo apt install python3-dev`."
+                "fastnvmetrics needs the headers of Python to build and there is no Python.h: "
+                "install them, on Ubuntu with `sudo apt install python3-dev`."
             )
 
     def _library(self) -> Path:
@@ -93,7 +93,7 @@ class BuildNative(build_ext):
         output = Path(self.build_temp).resolve() / "lib"
         if not prebuilt:
             command = ["bash", "scripts/build-library", "--output", str(output), "--soname", SONAME]
-            if subprocess.run(command).returncode != 0:
+            if subprocess.run(command, check=False).returncode != 0:
                 sys.exit("fastnvmetrics: the library was not built, the reason is above.")
             return output / SONAME
         if not os.path.isfile(prebuilt):

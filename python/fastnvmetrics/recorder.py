@@ -10,7 +10,8 @@ import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from . import _native, board as _board
+from . import _native
+from . import board as _board
 from ._paths import PathLike
 from .board import BoardConfig
 from .errors import FastNVMetricsError
@@ -28,8 +29,8 @@ _FORKED = -12  # FNVM_E_FORKED of fastnvmetrics.h
 class NVMetrics:
     """A recorder of GPU, CPU, memory, power and temperature.
 
-    Three threads outside Python sample the board and write a trace, which `read_trace` reads. Nothing
-    is written before `start`.
+    Threads outside Python sample the board and write a trace, which `read_trace` reads. Nothing is
+    written before `start`.
 
     Parameters
     ----------
@@ -42,25 +43,25 @@ class NVMetrics:
     slow_hz
         Thermal zones, likewise.
     board
-        What to sample. It is copied: changing it later changes nothing. None detects the board of this
-        machine, as `detect_board` does.
+        What to sample. It is copied: changing it later changes nothing. None detects the board of
+        this machine, as `detect_board` does.
 
     Raises
     ------
     TypeError, ValueError
         An argument is of the wrong type or out of range.
     FastNVMetricsError
-        No board was given and none is recognised; the message names the compatible strings found and
-        how to go on. Also where there is no native code.
+        No board was given and none is recognised; the message names the compatible strings found
+        and how to go on. Also where there is no native code.
 
     Notes
     -----
     Any thread may call any method at any time. A recorder that is dropped or still running when the
-    interpreter exits completes its trace. After `os.fork` it belongs to the parent: in the child its
-    methods raise `FastNVMetricsError`.
+    interpreter exits completes its trace. After `os.fork` it belongs to the parent: in the child
+    its methods raise `FastNVMetricsError`.
 
-    What a user should know about a recording, such as a crashed trace that was set aside, is issued as
-    `RuntimeWarning` by `start` and `stop`, and kept in `notices`.
+    What a user should know about a recording, such as a crashed trace that was set aside, is issued
+    as `RuntimeWarning` by `start` and `stop`, and kept in `notices`.
 
     Examples
     --------
@@ -81,9 +82,7 @@ class NVMetrics:
     ) -> None:
         path = os.fsencode(output_path)
         native = None if board is None else _board.to_native(board)
-        self._engine: _ext.Engine = _native.load().Engine(
-            path, native, fast_hz, medium_hz, slow_hz
-        )
+        self._engine: _ext.Engine = _native.load().Engine(path, native, fast_hz, medium_hz, slow_hz)
         self._notices_issued = 0
 
     def start(self) -> None:
@@ -101,7 +100,7 @@ class NVMetrics:
         self._notices_issued = 0
         try:
             self._issue_notices()
-        except RuntimeWarning:  # the program made warnings errors; a start that fails starts nothing
+        except RuntimeWarning:  # warnings are errors here, and a start that fails starts nothing
             self._engine.stop()
             raise
 
@@ -198,7 +197,7 @@ class NVMetrics:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop. An exception of the body goes on as it is; should stopping fail as well, it gets a note."""
+        """Stop. The body's exception goes on; if stopping fails as well, a note on it says so."""
         try:
             self.stop()
         except Exception as failure:

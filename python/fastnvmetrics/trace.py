@@ -36,7 +36,7 @@ _OPEN_FLAGS = (
 def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceData:
     """Read a whole trace.
 
-    Needs memory for the arrays and about a megabyte more.
+    The file is read in blocks of a megabyte: memory goes to the arrays and, for a while, the marks.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, overload
+from typing import Any, Union, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ TRUTH_LOG = "truth.log"
 
 #: By default, how far a reader's timestamp may be from the instant of its read, either way.
 MARGIN_NS = 1_000_000
+
+# Nanoseconds, one for all instants or one for each.
+Margin = Union[int, "npt.NDArray[np.int64]"]
 
 _FOR_EVER = np.iinfo(np.int64).max
 
@@ -73,7 +76,7 @@ class Truth:
 
     @overload
     def value_at(
-        self, signal: str, monotonic_ns: float, before_ns: int = ..., after_ns: int = ...
+        self, signal: str, monotonic_ns: float, before_ns: Margin = ..., after_ns: Margin = ...
     ) -> set[int]: ...
 
     @overload
@@ -81,16 +84,16 @@ class Truth:
         self,
         signal: str,
         monotonic_ns: npt.NDArray[Any],
-        before_ns: int = ...,
-        after_ns: int = ...,
+        before_ns: Margin = ...,
+        after_ns: Margin = ...,
     ) -> npt.NDArray[np.int64]: ...
 
     def value_at(
         self,
         signal: str,
         monotonic_ns: float | npt.NDArray[Any],
-        before_ns: int = MARGIN_NS,
-        after_ns: int = MARGIN_NS,
+        before_ns: Margin = MARGIN_NS,
+        after_ns: Margin = MARGIN_NS,
     ) -> set[int] | npt.NDArray[np.int64]:
         """Return what a reader may have seen.
 
@@ -102,7 +105,8 @@ class Truth:
             The instant of the read on CLOCK_MONOTONIC, in nanoseconds; or an array of instants.
         before_ns, after_ns
             How far the read may have been before and after that instant. A reader that keeps values
-            for a while, as the engine does with the GPU's, needs a larger `before_ns`.
+            for a while, as the engine does with the GPU's, needs a larger `before_ns`. May
+            be arrays like `monotonic_ns`.
 
         Returns
         -------
@@ -121,16 +125,16 @@ class Truth:
         if instants.dtype.kind == "f":
             instants = np.rint(instants)
         instants = instants.astype(np.int64)
+        begin, end = instants - before_ns, instants + after_ns
         if instants.size:
-            self._check_known(int(instants.min()), int(instants.max()) + after_ns)
+            self._check_known(int(np.min(instants)), int(np.max(end)))
         values, store_begun, store_done = self._changes[signal].T
         # The oldest value is that of the last store done before the stretch, the newest that of the
         # last store begun within it.
-        oldest = np.searchsorted(store_done, instants - before_ns, side="left") - 1
+        oldest = np.searchsorted(store_done, begin, side="left") - 1
         oldest = np.maximum(oldest, 0)
-        newest = np.searchsorted(store_begun, instants + after_ns, side="right") - 1
-        changes_within: npt.NDArray[np.int64] = newest - oldest
-        width = int(changes_within.max(initial=0)) + 1
+        newest = np.searchsorted(store_begun, end, side="right") - 1
+        width = int(np.max(newest - oldest, initial=0)) + 1
         rows = np.minimum(oldest[:, None] + np.arange(width), newest[:, None])
         seen: npt.NDArray[np.int64] = values[rows]
         return seen if given.ndim else {int(value) for value in seen[0]}
@@ -140,8 +144,8 @@ class Truth:
         signal: str,
         monotonic_ns: npt.NDArray[Any],
         observed: npt.NDArray[Any],
-        before_ns: int = MARGIN_NS,
-        after_ns: int = MARGIN_NS,
+        before_ns: Margin = MARGIN_NS,
+        after_ns: Margin = MARGIN_NS,
     ) -> npt.NDArray[np.bool_]:
         """Return for each instant whether `observed` is among the values of `value_at`."""
         seen = self.value_at(signal, np.atleast_1d(monotonic_ns), before_ns, after_ns)
