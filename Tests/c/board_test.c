@@ -228,7 +228,8 @@ static void a_name_not_in_the_catalogue_is_unknown(void) {
 }
 
 static void the_device_tree_names_the_board(void) {
-  static const char compatible[] = "nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234";
+  static const char compatible[] =
+      "nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234";
   fixture f = fixture_create();
   fixture_write_bytes(&f, "proc/device-tree/compatible", compatible, sizeof compatible);
   fixture_write(&f, "sys/devices/system/cpu/possible", "0-3\n");

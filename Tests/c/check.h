@@ -3,7 +3,8 @@
  *     static void a_null_board_has_no_name(void) { CHECK(*fnvm_board_name(NULL) == 0); }
  *     int main(void) { RUN(a_null_board_has_no_name); return finish(); }
  *
- * A failed check prints where it stands and lets its function go on; REQUIRE leaves the function. */
+ * A failed check prints where it stands and lets its function go on; REQUIRE leaves the function.
+ * */
 #ifndef FASTNVMETRICS_TESTS_CHECK_H
 #define FASTNVMETRICS_TESTS_CHECK_H
 
@@ -21,7 +22,8 @@ static inline int check_holds(int holds, const char *text, const char *file, int
   return holds;
 }
 
-static inline int check_equal(long long a, long long b, const char *text, const char *file, int line) {
+static inline int check_equal(long long a, long long b, const char *text, const char *file,
+                              int line) {
   if (a != b) {
     fprintf(stderr, "%s:%d: CHECK_EQUAL(%s): %lld and %lld\n", file, line, text, a, b);
     checks_failed++;

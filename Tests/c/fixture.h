@@ -1,4 +1,5 @@
-/* A simulated board: a directory of plain files with known values, and an fnvm_board that reads them. */
+/* A simulated board: a directory of plain files with known values, and an fnvm_board that reads
+ * them. */
 #ifndef FASTNVMETRICS_TESTS_FIXTURE_H
 #define FASTNVMETRICS_TESTS_FIXTURE_H
 
@@ -26,7 +27,8 @@ typedef struct fixture {
 } fixture;
 
 /* Makes the tree in a new directory below $TMPDIR or /tmp; exits where even that fails. Rails:
- * "VDD_A" 5000 mV x 1234 mA, "VDD_B" 19000 mV x 40 mA. Zones: "cpu-thermal" 45.5 and "gpu-thermal" 51.25. */
+ * "VDD_A" 5000 mV x 1234 mA, "VDD_B" 19000 mV x 40 mA. Zones: "cpu-thermal" 45.5 and "gpu-thermal"
+ * 51.25. */
 fixture fixture_create(void);
 /* Removes it with everything in it. */
 void fixture_remove(fixture *f);

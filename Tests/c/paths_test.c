@@ -1,6 +1,7 @@
 /* Where a trace can go and where it cannot: found out at start, with the errno and the path. */
 #include <errno.h>
 #include <fastnvmetrics/fastnvmetrics.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,7 +20,9 @@ static int start_on(fixture *f, const char *path) {
     error = fnvm_last_error_errno();
     CHECK_EQUAL(status, FNVM_E_IO);
     CHECK(error != 0);
-    CHECK_TEXT(fnvm_last_error_path(), path);
+    /* A path that no system call would take may come back cut. */
+    if (strlen(path) < PATH_MAX) CHECK_TEXT(fnvm_last_error_path(), path);
+    else CHECK(strncmp(fnvm_last_error_path(), path, 1000) == 0);
     CHECK_EQUAL(fnvm_engine_is_running(engine), 0);
     CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK); /* there is nothing to stop */
   }
@@ -56,6 +59,7 @@ static void a_directory_that_may_not_be_written_is_refused(void) {
   pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
+    checks_failed = 0;
     if (geteuid() == 0 && setuid(65534) != 0) _exit(99); /* permissions do not hold root back */
     int error = start_on(&f, path);
     _exit(checks_failed ? 98 : error);

@@ -8,7 +8,8 @@
 #include "check.h"
 #include "fixture.h"
 
-/* Runs a function in a forked child. @return whether it ended well and none of its checks failed. */
+/* Runs a function in a forked child. @return whether it ended well and none of its checks failed.
+ * */
 static int in_child(void (*body)(fixture *, fnvm_engine *), fixture *f, fnvm_engine *engine) {
   fflush(NULL);
   pid_t child = fork();

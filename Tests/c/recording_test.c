@@ -8,7 +8,8 @@
 #include "check.h"
 #include "fixture.h"
 
-/* Records root/run.bin briefly on a board, which it frees, and opens the trace; NULL where that fails. */
+/* Records root/run.bin briefly on a board, which it frees, and opens the trace; NULL where that
+ * fails. */
 static fnvm_trace *record_board(fixture *f, fnvm_board *board, fnvm_counts *counts) {
   fnvm_options options = FNVM_OPTIONS_INIT;
   options.slow_hz = 50;
@@ -170,7 +171,8 @@ static void nodes_that_cannot_be_read_are_missing_and_counted(void) {
   CHECK_EQUAL(fnvm_board_add_power_rail(board, "GARBAGE", fixture_path(&f, "sys/rails/garbage"),
                                         fixture_path(&f, "sys/rails/garbage")), FNVM_OK);
   CHECK_EQUAL(fnvm_board_add_power_rail(board, "DIRECTORY", f.root, f.root), FNVM_OK);
-  CHECK_EQUAL(fnvm_board_add_thermal_zone(board, "gone", fixture_path(&f, "sys/zones/gone")), FNVM_OK);
+  CHECK_EQUAL(fnvm_board_add_thermal_zone(board, "gone", fixture_path(&f, "sys/zones/gone")),
+              FNVM_OK);
   fnvm_trace *trace = record_board(&f, board, &counts);
   REQUIRE(trace != NULL);
   const fnvm_medium_sample *medium = fnvm_trace_medium(trace, NULL);
@@ -236,8 +238,8 @@ static void long_names_are_cut_to_their_field(void) {
   fixture_remove(&f);
 }
 
-/* Writes a /proc/stat of six cores in which 2 and 3 are offline, 1 and 5 busy and 0 and 4 idle since
- * the clock tick 0, as it stands after so many. */
+/* Writes a /proc/stat of six cores in which 2 and 3 are offline, 1 and 5 busy and 0 and 4 idle
+ * since the clock tick 0, as it stands after so many. */
 static void write_stat(fixture *f, unsigned ticks) {
   char text[512];
   snprintf(text, sizeof text,
@@ -280,7 +282,8 @@ static void an_offline_core_does_not_shift_the_others(void) {
   double mean[6] = {0}, aggregate = 0;
   for (uint64_t i = 0; i < count; i++) {
     CHECK(isnan(fast[i].cpu_util[2]) && isnan(fast[i].cpu_util[3]));
-    for (int core = 0; core < 6; core++) mean[core] += (double)fast[i].cpu_util[core] / (double)count;
+    for (int core = 0; core < 6; core++)
+      mean[core] += (double)fast[i].cpu_util[core] / (double)count;
     aggregate += (double)fast[i].cpu_aggregate / (double)count;
   }
   CHECK(mean[0] < 20 && mean[4] < 20); /* generous: the machine that runs this may be busy */

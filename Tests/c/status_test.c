@@ -10,7 +10,8 @@ static void the_library_is_the_one_of_this_header(void) {
               FNVM_VERSION_MAJOR << 16 | FNVM_VERSION_MINOR << 8 | FNVM_VERSION_PATCH);
   CHECK_EQUAL(fnvm_abi_version(), FNVM_ABI_VERSION);
   char text[32];
-  snprintf(text, sizeof text, "%d.%d.%d", FNVM_VERSION_MAJOR, FNVM_VERSION_MINOR, FNVM_VERSION_PATCH);
+  snprintf(text, sizeof text, "%d.%d.%d", FNVM_VERSION_MAJOR, FNVM_VERSION_MINOR,
+           FNVM_VERSION_PATCH);
   CHECK_TEXT(fnvm_version_string(), text);
 }
 

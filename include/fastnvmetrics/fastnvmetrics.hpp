@@ -1,6 +1,7 @@
 /** @file fastnvmetrics.hpp
- *  fastnvmetrics for C++17: a thin, header-only layer over the C library (fastnvmetrics.h). Link with
- *  -lfastnvmetrics. Programs written for the C++ reference (fastnvmetrics 0.2) compile as they are.
+ *  fastnvmetrics for C++17: a thin, header-only layer over the C library (fastnvmetrics.h).
+ *  Link with -lfastnvmetrics. Programs written for the C++ reference (fastnvmetrics 0.2) compile as
+ *  they are.
  *
  *      #include <fastnvmetrics/fastnvmetrics.hpp>
  *
@@ -54,8 +55,8 @@ inline constexpr int MAX_CPU_CORES = FNVM_MAX_CPU_CORES;
 inline constexpr int MAX_POWER_RAILS = FNVM_MAX_POWER_RAILS;
 inline constexpr int MAX_THERMAL_ZONES = FNVM_MAX_THERMAL_ZONES;
 
-/* A trace is FileHeader · FastSample × N · MediumSample × M · SlowSample × S · SyncPoint × P, packed
- * and little-endian: records are read where they lie.
+/* A trace is FileHeader · FastSample × N · MediumSample × M · SlowSample × S · SyncPoint × P,
+ * packed and little-endian: records are read where they lie.
  *
  *     std::ifstream file("run.bin", std::ios::binary);
  *     FileHeader header;
@@ -64,8 +65,9 @@ inline constexpr int MAX_THERMAL_ZONES = FNVM_MAX_THERMAL_ZONES;
  *     file.read(reinterpret_cast<char*>(fast.data()),
  *               static_cast<std::streamsize>(fast.size() * sizeof(FastSample)));
  *
- * A file that may be damaged is better opened with fnvm_trace_open(), which checks the counts before
- * anything is allocated for them. Fields may be misaligned: copy them rather than keep references. */
+ * A file that may be damaged is better opened with fnvm_trace_open(), which checks the counts
+ * before anything is allocated for them. Fields may be misaligned: copy them rather than keep
+ * references. */
 #pragma pack(push, 1)
 
 /** The first 728 bytes. Slots beyond the counts are zero. */
@@ -172,8 +174,9 @@ struct BoardConfig {
   std::vector<PowerRailConfig> power_rails{};      ///< at most MAX_POWER_RAILS
   std::vector<ThermalZoneConfig> thermal_zones{};  ///< at most MAX_THERMAL_ZONES
 
-  /** A directory before /proc and /sys, for what the board does not name: /proc/stat, /proc/meminfo,
-   *  cpuidle. Empty: the environment variable FASTNVMETRICS_ROOT, else the machine itself. */
+  /** A directory before /proc and /sys, for what the board does not name: /proc/stat,
+   *  /proc/meminfo, cpuidle. Empty: the environment variable FASTNVMETRICS_ROOT, else the machine
+   *  itself. */
   std::string root{};
 
   /** Whether empty paths are looked for again, at start() and at most once a second after it: a GPU
@@ -185,8 +188,8 @@ struct BoardConfig {
  *  @throws std::runtime_error where no board is recognised; it names what was found instead. */
 BoardConfig detect_board();
 
-/** The board of that name: "agx_orin", "orin_nx", "orin_nano" with nominal paths, whether they exist or
- *  not, or "generic_linux" with what this machine has.
+/** The board of that name: "agx_orin", "orin_nx", "orin_nano" with nominal paths, whether they
+ *  exist or not, or "generic_linux" with what this machine has.
  *  @throws std::runtime_error "Unknown board: …". */
 BoardConfig get_board_config(const std::string& name);
 
@@ -194,7 +197,7 @@ BoardConfig get_board_config(const std::string& name);
 
 /** How often each tier samples: 1 to 20000 Hz. */
 struct EngineConfig {
-  uint32_t fast_hz = 1000;  ///< GPU, CPU, memory, memory controller
+  uint32_t fast_hz = 1000;   ///< GPU, CPU, memory, memory controller
   uint32_t medium_hz = 100;  ///< power rails
   uint32_t slow_hz = 10;     ///< thermal zones
 };
@@ -208,8 +211,8 @@ class StatusError : public std::runtime_error {
   /** One of the FNVM_E_ codes. */
   fnvm_status status() const noexcept { return status_; }
 
-  /** The errno behind it, or 0 where no system call was at fault. EBUSY from start(): another recorder
-   *  writes to this path. */
+  /** The errno behind it, or 0 where no system call was at fault. EBUSY from start(): another
+   *  recorder writes to this path. */
   int error_number() const noexcept { return error_number_; }
 
  private:
@@ -318,16 +321,16 @@ inline EngineHandle make_engine(const std::string& output_path, const BoardConfi
 
 /** Records one trace at a time, from threads of its own.
  *
- *  Thread-safety: every member function may be called from any thread at any time; the destructor must
- *  be the last. After fork() the child can only destroy an engine that its parent started; that leaves
- *  the parent's trace alone. */
+ *  Thread-safety: every member function may be called from any thread at any time; the destructor
+ *  must be the last. After fork() the child can only destroy an engine that its parent started;
+ *  that leaves the parent's trace alone. */
 class Engine {
  public:
-  /** Prepares a recording. Nothing is written before start(), which is also where a path that cannot be
-   *  created is found out.
+  /** Prepares a recording. Nothing is written before start(), which is also where a path that
+   *  cannot be created is found out.
    *  @param output_path where the trace goes; a relative one is taken at start().
-   *  @throws std::invalid_argument where the board has fewer than 1 or more than 16 cores, more than 8
-   *  rails or 16 zones, or a rate is outside 1 to 20000 Hz. */
+   *  @throws std::invalid_argument where the board has fewer than 1 or more than 16 cores, more
+   *  than 8 rails or 16 zones, or a rate is outside 1 to 20000 Hz. */
   Engine(const std::string& output_path, const BoardConfig& board, const EngineConfig& config = {})
       : handle_(detail::make_engine(output_path, board, config)) {}
 
@@ -338,24 +341,25 @@ class Engine {
    *  first where that matters. */
   ~Engine() = default;
 
-  /** Creates the trace and starts the tiers, in milliseconds. After a stop() it records anew to the same
-   *  path; counts and ids begin again.
+  /** Creates the trace and starts the tiers, in milliseconds. After a stop() it records anew to the
+   *  same path; counts and ids begin again.
    *  @throws std::runtime_error where it runs already, or the trace cannot be created. */
   void start() { detail::check(fnvm_engine_start(handle_.get())); }
 
-  /** Ends the recording; the trace is complete when it returns, in milliseconds. Harmless where the engine
-   *  does not run.
-   *  @throws std::runtime_error where the trace could not be written, after all that can be saved is. */
+  /** Ends the recording; the trace is complete when it returns, in milliseconds. Harmless where the
+   *  engine does not run.
+   *  @throws std::runtime_error where the trace could not be written, after all that can be saved
+   *  is. */
   void stop() { detail::check(fnvm_engine_stop(handle_.get())); }
 
-  /** Returns once ten fast samples exist: about 10 ms after start() at 1000 Hz.
+  /** Returns once ten fast samples exist: about 10 ms after start(), whatever the rate.
    *  @throws std::runtime_error where the engine does not run, or is stopped meanwhile. */
   void wait_for_warmup() {
     detail::check(fnvm_engine_wait_for_warmup(handle_.get(), FNVM_NO_TIMEOUT));
   }
 
-  /** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase, and there
-   *  is always one, also where stop() follows at once.
+  /** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase,
+   *  and there is always one, also where stop() follows at once.
    *  @return 1, 2, 3, …
    *  @throws std::runtime_error where the engine does not run. */
   uint64_t sync() {

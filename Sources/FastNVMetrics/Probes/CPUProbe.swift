@@ -16,6 +16,8 @@ struct CPUProbe: ~Copyable {
   private let window: IdleWindow
   private var previousTime: UInt64 = 0
   private var nextStat: UInt64 = 0
+  /// The first sample after the last reading of /proc/stat.
+  private var statSample: UInt64 = 0
   private var firstOpen: UInt64 = 0
   private let usesCounters: Bool
   /// How long after the newest sample a block of /proc/stat can be judged next.
@@ -45,10 +47,11 @@ struct CPUProbe: ~Copyable {
       (counters + cpu).initialize(to: IdleCounter(cpu: cpu, root: root, keeper: keeper))
     }
 
-    // Warm-up samples are at most 1 ms apart, however slow the tier is.
+    // Warm-up samples are at most 1 ms apart, however slow the tier is. Closed samples are looked at
+    // for as long as a reading of /proc/stat is old.
     let shortest = min(period, 1_000_000)
     var capacity = 64
-    while UInt64(capacity) * shortest < Self.longestOpen + 16 * shortest { capacity *= 2 }
+    while UInt64(capacity) * shortest < Self.longestOpen + 2 * Self.statPeriod { capacity *= 2 }
     window = IdleWindow(capacity: capacity, cpuCount: cpuCount)
   }
 
@@ -76,6 +79,8 @@ struct CPUProbe: ~Copyable {
     var doubts = 0
     /// Up to where /proc/stat has been accounted for, and what it said then.
     var accountedTime: UInt64 = 0
+    /// The first sample after that reading of /proc/stat, which can be older than `accountedTime`.
+    var accountedSample: UInt64 = 0
     var accountedIdle: Int64 = 0
     var accountedTotal: Int64 = 0
     /// Idle nanoseconds that /proc/stat counted and no sample has got yet; negative: got in advance.
@@ -106,6 +111,7 @@ struct CPUProbe: ~Copyable {
     if isStatDue {
       nextStat = max(nextStat &+ Self.statPeriod, now &+ Self.statPeriod / 2)
       if !stat.read() { errors &+= 1 }
+      statSample = sample &+ 1
     }
     for cpu in 0..<cpuCount {
       if isStatDue { noteOnline(cpu, sample: sample, at: now) }
@@ -206,6 +212,7 @@ struct CPUProbe: ~Copyable {
   private func account(_ cpu: Int, until now: UInt64) {
     let core = cores + cpu
     core.pointee.accountedTime = now
+    core.pointee.accountedSample = statSample
     core.pointee.accountedIdle = stat.cpus[cpu].idle
     core.pointee.accountedTotal = stat.cpus[cpu].total
   }
@@ -250,7 +257,7 @@ struct CPUProbe: ~Copyable {
     }
     let counted = idle
     if usesCounters && counters[cpu].isPresent && core.pointee.isTrusted {
-      idle = asleepOrBusy(core, idle: idle, span: span)
+      idle = asleepOrBusy(cpu, idle: idle &- idleSinceReading(cpu), span: span)
     }
     idle = min(max(idle, 0), span)
     let bound = 2 &* span
@@ -264,18 +271,36 @@ struct CPUProbe: ~Copyable {
     account(cpu, until: now)
   }
 
+  /// The idle time between the reading of /proc/stat that a stretch starts from and the stretch itself.
+  private func idleSinceReading(_ cpu: Int) -> Int64 {
+    let core = cores[cpu]
+    var idle: Int64 = 0
+    var sample = core.accountedSample
+    while sample <= core.lastMoved && core.lastMoved &- sample < window.capacity {
+      idle &+= max(window.cell(sample, cpu).pointee, 0)
+      sample &+= 1
+    }
+    return idle
+  }
+
   /// While its counter stands still a core either sleeps or works throughout: takes the 10 ms steps of
-  /// /proc/stat, and its reading up to 10 ms before, for what they must mean.
-  private func asleepOrBusy(
-    _ core: UnsafeMutablePointer<Core>, idle: Int64, span: Int64
-  ) -> Int64 {
+  /// /proc/stat for what they must mean.
+  private func asleepOrBusy(_ cpu: Int, idle: Int64, span: Int64) -> Int64 {
+    let core = cores + cpu
     let fromAsleep = idle > span ? idle &- span : span &- idle
     let fromBusy = idle > 0 ? idle : 0 &- idle
-    if min(fromAsleep, fromBusy) <= 2 &* ProcStat.tickNanoseconds {
-      return fromAsleep < fromBusy ? span : 0
+    let tick = ProcStat.tickNanoseconds
+    if min(fromAsleep, fromBusy) > 2 &* tick {
+      core.pointee.doubts &+= 1
+      if core.pointee.doubts >= 2 { core.pointee.isTrusted = false }
+      return idle
     }
-    core.pointee.doubts &+= 1
-    if core.pointee.doubts >= 2 { core.pointee.isTrusted = false }
-    return idle
+    let difference = fromAsleep &- fromBusy
+    if difference < 0 &- tick { return span }
+    if difference > tick { return 0 }
+    // Too short for 10 ms steps. A core that woke only to sleep on left the sample nearly all idle; one
+    // that began to work left it half busy, on the average.
+    let moved = core.pointee.lastMoved
+    return window.cell(moved, cpu).pointee &* 5 >= window.interval(moved) &* 4 ? span : 0
   }
 }

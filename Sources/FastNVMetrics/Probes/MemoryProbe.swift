@@ -30,9 +30,9 @@ struct MemoryProbe: ~Copyable {
     var available: Int64 = -1
     while !scanner.isAtEnd, total < 0 || available < 0 {
       if scanner.consume("MemTotal:") {
-        total = scanner.integer() ?? -1
+        total = scanner.integer(onThisLine: true) ?? -1
       } else if scanner.consume("MemAvailable:") {
-        available = scanner.integer() ?? -1
+        available = scanner.integer(onThisLine: true) ?? -1
       }
       scanner.skipLine()
     }

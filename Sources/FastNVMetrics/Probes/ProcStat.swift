@@ -60,7 +60,7 @@ struct ProcStat: ~Copyable {
     var total: Int64 = 0
     var idle: Int64 = 0
     for column in 0..<8 {
-      guard let value = scanner.integer(), value >= 0 else {
+      guard let value = scanner.integer(onThisLine: true), value >= 0 else {
         if column < 4 { return }
         break
       }

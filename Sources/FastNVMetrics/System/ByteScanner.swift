@@ -16,8 +16,10 @@ struct ByteScanner {
   private var byte: UInt8 { position.load(as: UInt8.self) }
 
   /// The next number; nil where there is none, and then nothing but blanks is consumed.
-  mutating func integer() -> Int64? {
-    skipBlanks()
+  ///
+  /// - Parameter onThisLine: whether the end of the line ends the search, as between columns.
+  mutating func integer(onThisLine: Bool = false) -> Int64? {
+    skipBlanks(onThisLine: onThisLine)
     var negative = false
     var at = position
     if at < end {
@@ -58,8 +60,11 @@ struct ByteScanner {
   /// Whether the next byte is a digit: "cpu0" and not "cpu " or "cpufoo".
   var isAtDigit: Bool { position < end && byte &- zero <= 9 }
 
-  mutating func skipBlanks() {
-    while position < end, byte == space || byte &- 9 <= 4 { position += 1 }
+  private mutating func skipBlanks(onThisLine: Bool) {
+    while position < end, byte == space || byte &- 9 <= 4 {
+      if onThisLine && byte == newline { return }
+      position += 1
+    }
   }
 
   /// Goes to the start of the next line, or to the end.
