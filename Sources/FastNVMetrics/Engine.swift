@@ -39,7 +39,7 @@ public final class Engine: @unchecked Sendable {
   /// - Throws: `.invalid`.
   ///
   /// The corresponding C function is `fnvm_engine_create`.
-  public init(
+  public convenience init(
     outputPath: SystemPath, board: BoardConfig,
     configuration: EngineConfiguration = EngineConfiguration()
   ) throws(FNVMError) {
@@ -50,6 +50,14 @@ public final class Engine: @unchecked Sendable {
     }
     try board.validate()
     try configuration.validate()
+    self.init(checkedOutputPath: outputPath, board: board, configuration: configuration)
+  }
+
+  // In Embedded Swift an initialiser that throws before its object is complete leaks it: those of classes
+  // here do what can fail first, and then delegate.
+  private init(
+    checkedOutputPath outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration
+  ) {
     self.outputPath = outputPath
     self.board = board
     self.configuration = configuration

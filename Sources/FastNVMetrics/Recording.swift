@@ -33,7 +33,7 @@ final class Recording: @unchecked Sendable {
   private static let ringSeconds = 2
 
   /// Opens the nodes and creates the files; nothing runs yet.
-  init(
+  convenience init(
     outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration,
     notice: (String) -> Void
   ) throws(FNVMError) {
@@ -46,7 +46,15 @@ final class Recording: @unchecked Sendable {
     let slowRing = try SampleRing(
       recordSize: TraceFormat.Slow.size, minimum: Int(configuration.slowHz) * Self.ringSeconds)
     let files = try TraceFiles.create(at: outputPath, notice: notice)
+    self.init(
+      board: board, configuration: configuration, fastRing: fastRing, mediumRing: mediumRing,
+      slowRing: slowRing, files: files)
+  }
 
+  private init(
+    board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
+    mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles
+  ) {
     counters = .allocate(capacity: Tier.count)
     for tier in 0..<Tier.count { (counters + tier).initialize(to: TierCounters()) }
     fastTier = .allocate(capacity: 1)

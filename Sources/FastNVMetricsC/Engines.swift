@@ -5,32 +5,25 @@ internal import FastNVMetrics
 final class EngineHandle {
   let engine: Engine
   private let gate = ControlMutex()
-  /// Guarded by `gate`; texts already handed out stay until the next start.
-  private var notices: [UnsafeMutablePointer<CChar>] = []
+  /// Guarded by `gate`. Texts handed out stay for as long as the engine: there are few of them, and any
+  /// thread may be reading one while another starts the engine again.
+  private var handedOut: [(text: String, copy: UnsafeMutablePointer<CChar>)] = []
 
   init(_ engine: Engine) { self.engine = engine }
 
-  deinit { forgetNotices() }
-
-  func forgetNotices() {
-    gate.locked {
-      for notice in notices { notice.deallocate() }
-      notices = []
-    }
-  }
+  deinit { for notice in handedOut { notice.copy.deallocate() } }
 
   func notice(_ index: UInt32) -> UnsafePointer<CChar>? {
-    let texts = engine.notices
-    guard index < texts.count else { return nil }
+    let notices = engine.notices
+    guard index < notices.count else { return nil }
+    let bytes = Array(notices[Int(index)].utf8)
     return gate.locked {
-      while notices.count <= Int(index) {
-        let bytes = Array(texts[notices.count].utf8)
-        let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
-        for (i, byte) in bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }
-        copy[bytes.count] = 0
-        notices.append(copy)
-      }
-      return UnsafePointer(notices[Int(index)])
+      for known in handedOut where Array(known.text.utf8) == bytes { return UnsafePointer(known.copy) }
+      let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
+      for (i, byte) in bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }
+      copy[bytes.count] = 0
+      handedOut.append((notices[Int(index)], copy))
+      return UnsafePointer(copy)
     }
   }
 }
@@ -79,11 +72,7 @@ public func engineFree(_ engine: OpaquePointer?) {
 @_cdecl("fnvm_engine_start")
 public func engineStart(_ engine: OpaquePointer?) -> fnvm_status {
   guard let engine else { return invalid("fnvm_engine_start: engine is NULL") }
-  let handle = handle(engine)
-  return status { () throws(FNVMError) in
-    try handle.engine.start()
-    handle.forgetNotices()
-  }
+  return status { () throws(FNVMError) in try handle(engine).engine.start() }
 }
 
 @_cdecl("fnvm_engine_stop")

@@ -101,7 +101,8 @@ FNVM_API const char *fnvm_last_error_message(void);
 /** @return the errno of that failure, or 0 where no system call was at fault. */
 FNVM_API int fnvm_last_error_errno(void);
 
-/** @return the path of that failure, in the bytes of the file system; "" where none was at fault.
+/** @return the path of that failure, in the bytes of the file system (the first 4095); "" where none was
+ *  at fault.
  *  Valid until the next call on this thread. */
 FNVM_API const char *fnvm_last_error_path(void);
 
@@ -154,13 +155,13 @@ FNVM_API fnvm_status fnvm_board_set_emc_actmon_path(fnvm_board *board, const cha
 /** As above: the EMC clock in Hz. */
 FNVM_API fnvm_status fnvm_board_set_emc_clk_rate_path(fnvm_board *board, const char *path);
 
-/** Appends a power rail; up to 23 bytes of its label reach the trace.
+/** Appends a power rail; up to 23 bytes of its label reach the trace. None of the strings may be NULL.
  *  @param voltage_path a file with millivolts. @param current_path a file with milliamperes.
  *  @return FNVM_OK, FNVM_E_INVALID (also: FNVM_MAX_POWER_RAILS are there already). */
 FNVM_API fnvm_status fnvm_board_add_power_rail(fnvm_board *board, const char *label,
                                                const char *voltage_path, const char *current_path);
 
-/** Appends a thermal zone; up to 23 bytes of its name reach the trace.
+/** Appends a thermal zone; up to 23 bytes of its name reach the trace. Neither string may be NULL.
  *  @param temp_path a file with millidegrees Celsius.
  *  @return FNVM_OK, FNVM_E_INVALID (also: FNVM_MAX_THERMAL_ZONES are there already). */
 FNVM_API fnvm_status fnvm_board_add_thermal_zone(fnvm_board *board, const char *name,
@@ -198,7 +199,7 @@ FNVM_API const char *fnvm_board_zone_temp_path(const fnvm_board *board, uint32_t
 /** How to record. Initialise with FNVM_OPTIONS_INIT, then change what you like: fields that later
  *  versions append then have their defaults. */
 typedef struct fnvm_options {
-  uint32_t struct_size; /**< sizeof(fnvm_options) */
+  uint32_t struct_size; /**< sizeof(fnvm_options); one that this version does not know is FNVM_E_INVALID */
   uint32_t fast_hz;     /**< 1 to 20000; GPU, CPU, RAM, EMC */
   uint32_t medium_hz;   /**< 1 to 20000; power rails */
   uint32_t slow_hz;     /**< 1 to 20000; thermal zones */
@@ -266,10 +267,10 @@ FNVM_API fnvm_status fnvm_engine_wait_for_warmup(fnvm_engine *engine, uint64_t t
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING, FNVM_E_IO, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_sync(fnvm_engine *engine, uint64_t *id);
 
-/** @return the fast samples so far, also after stop; 0 for NULL. Does not block. */
+/** @return the fast samples so far, also after stop; 0 for NULL and in a forked child. Does not block. */
 FNVM_API uint64_t fnvm_engine_sample_count(const fnvm_engine *engine);
 
-/** @return 1 while recording, else 0. Does not block. */
+/** @return 1 while recording, else 0, also in a forked child. Does not block. */
 FNVM_API int fnvm_engine_is_running(const fnvm_engine *engine);
 
 /** The counts so far, also after stop. Does not block.
@@ -278,7 +279,7 @@ FNVM_API fnvm_status fnvm_engine_counts(const fnvm_engine *engine, fnvm_counts *
 
 /** What the user should be told about the current or last recording, one sentence each: a crashed trace
  *  that was set aside, a rate above what a sensor refreshes at.
- *  @return the text, borrowed until the next fnvm_engine_start; NULL where index is past the last. */
+ *  @return the text, borrowed until the engine is freed; NULL where index is past the last. */
 FNVM_API const char *fnvm_engine_notice(const fnvm_engine *engine, uint32_t index);
 
 /* ==== Traces ================================================================================== */

@@ -11,7 +11,6 @@ typedef struct {
   PyObject_HEAD
   fnvm_engine *handle;
   PyObject *board; /* the tuple that was given or detected */
-  int starting;    /* calls of start() that are under way; changed with the GIL held */
 } Engine;
 
 /* The type cannot be subclassed, so an object's type is always the one made by our module. */
@@ -118,11 +117,9 @@ static PyObject *engine_start(PyObject *object, PyObject *unused)
   Engine *self = (Engine *)object;
   fnvm_status status;
   (void)unused;
-  self->starting++;
   Py_BEGIN_ALLOW_THREADS
   status = fnvm_engine_start(self->handle);
   Py_END_ALLOW_THREADS
-  self->starting--;
   return none_or_raise(object, status);
 }
 
@@ -265,10 +262,8 @@ static PyObject *engine_notices(PyObject *object, PyObject *unused)
   PyObject *list = PyList_New(0);
   const char *notice;
   (void)unused;
-  /* The library lends each text until the next start. None can begin while we hold the GIL, and one that
-   * has begun already says nothing before it is through. */
-  if (list == NULL || self->starting > 0) {
-    return list;
+  if (list == NULL) {
+    return NULL;
   }
   for (uint32_t i = 0; (notice = fnvm_engine_notice(self->handle, i)) != NULL; i++) {
     PyObject *item = PyUnicode_FromString(notice);

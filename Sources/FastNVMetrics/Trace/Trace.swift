@@ -13,9 +13,9 @@ public final class Trace: Sendable {
   /// - Throws: `.io`, `.format`, `.unfinished`.
   ///
   /// The corresponding C function is `fnvm_trace_open`.
-  public init(path: SystemPath) throws(FNVMError) {
+  public convenience init(path: SystemPath) throws(FNVMError) {
     let file = try MappedFile(path, purpose: "read the trace")
-    header = try Self.checkedHeader(file.bytes, path)
+    let header = try Self.checkedHeader(file.bytes, path)
     let counts = [
       (header.fastSampleCount, TraceStream.fast), (header.mediumSampleCount, .medium),
       (header.slowSampleCount, .slow), (header.syncPointCount, .syncPoints),
@@ -33,8 +33,13 @@ public final class Trace: Sendable {
       }
       end = next
     }
-    self.offsets = offsets
+    self.init(file: file, header: header, offsets: offsets)
+  }
+
+  private init(file: consuming MappedFile, header: TraceHeader, offsets: [Int]) {
     self.file = file
+    self.header = header
+    self.offsets = offsets
   }
 
   /// Fast samples: GPU, CPU, RAM, EMC.
