@@ -270,8 +270,8 @@ struct last_error {
   char message[PATH_MAX + 1024];
 };
 
-// A key and not _Thread_local: 9 KB for each thread that failed at something, instead of for every thread
-// of every program that loads the library.
+// A key and not _Thread_local: 9 KB for each thread that failed at something, instead of for every
+// thread of every program that loads the library.
 static pthread_key_t last_error_key;
 static pthread_once_t last_error_once = PTHREAD_ONCE_INIT;
 static bool last_error_ready;

@@ -9,11 +9,12 @@ internal import Synchronization
 ///     work()
 ///     try engine.stop()
 ///
-/// Every function may be called from any thread at any time. After `fork()`, an engine that the parent started
-/// throws `.forked` in the child and touches nothing. The corresponding C type is `fnvm_engine`.
+/// Every function may be called from any thread at any time. After `fork()`, an engine that the
+/// parent started throws `.forked` in the child and touches nothing. The corresponding C type is
+/// `fnvm_engine`.
 public final class Engine: @unchecked Sendable {
-  // `lifecycle` is held for the whole of start and stop, `state` for a moment; the variables below are guarded
-  // by `state`. In a forked child neither is touched: another thread may have held it.
+  // `lifecycle` is held for the whole of start and stop, `state` for a moment; the variables below
+  // are guarded by `state`. In a forked child neither is touched: another thread may have held it.
   private let lifecycle = ControlMutex()
   private let state = ControlMutex()
   private var recording: Recording?
@@ -53,8 +54,8 @@ public final class Engine: @unchecked Sendable {
     self.init(checkedOutputPath: outputPath, board: board, configuration: configuration)
   }
 
-  // In Embedded Swift an initialiser that throws before its object is complete leaks it: those of classes
-  // here do what can fail first, and then delegate.
+  // In Embedded Swift an initialiser that throws before its object is complete leaks it: those of
+  // classes here do what can fail first, and then delegate.
   private init(
     checkedOutputPath outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration
   ) {
@@ -65,8 +66,8 @@ public final class Engine: @unchecked Sendable {
 
   deinit {
     if isForked {
-      // The recording is the parent's: its threads do not exist here, its files must not be touched.
-      // Leaking the copy is the one thing that is safe.
+      // The recording is the parent's: its threads do not exist here, its files must not be
+      // touched. Leaking the copy is the one thing that is safe.
       if let recording { _ = Unmanaged.passRetained(recording) }
     } else {
       try? stop()
@@ -75,10 +76,11 @@ public final class Engine: @unchecked Sendable {
 
   /// Creates the trace and starts the tiers.
   ///
-  /// A complete trace at the path is replaced; a crashed one is set aside, which `notices` tells. After a stop
-  /// the engine records anew: counts and ids begin again. Blocks for milliseconds.
+  /// A complete trace at the path is replaced; a crashed one is set aside, which `notices` tells.
+  /// After a stop the engine records anew: counts and ids begin again. Blocks for milliseconds.
   ///
-  /// - Throws: `.alreadyRunning`, `.io` (EBUSY: another recorder writes there), `.thread`, `.noMemory`, `.forked`.
+  /// - Throws: `.alreadyRunning`, `.io` (EBUSY: another recorder writes there), `.thread`,
+  ///   `.noMemory`, `.forked`.
   ///
   /// The corresponding C function is `fnvm_engine_start`.
   public func start() throws(FNVMError) {
@@ -86,7 +88,8 @@ public final class Engine: @unchecked Sendable {
     try lifecycle.locked { () throws(FNVMError) in
       if state.locked({ self.recording != nil }) {
         throw FNVMError(
-          .alreadyRunning, path: outputPath, "the engine is already running: it records to \(outputPath)")
+          .alreadyRunning, path: outputPath,
+          "the engine is already running: it records to \(outputPath)")
       }
       var notices: [String] = []
       let recording = try Recording(
@@ -102,8 +105,8 @@ public final class Engine: @unchecked Sendable {
     }
   }
 
-  /// Takes the closing sample, joins the threads and completes the trace. Harmless where the engine does not
-  /// run. Blocks for milliseconds.
+  /// Takes the closing sample, joins the threads and completes the trace. Harmless where the engine
+  /// does not run. Blocks for milliseconds.
   ///
   /// - Throws: `.io` after everything that can be saved is, `.forked`.
   ///
@@ -148,8 +151,8 @@ public final class Engine: @unchecked Sendable {
     try recording.waitForWarmUp(until: overflow ? .max : deadline)
   }
 
-  /// Marks a phase boundary: the next fast sample to be taken is the first one of the new phase. Every mark is
-  /// followed by at least one fast sample in the trace.
+  /// Marks a phase boundary: the next fast sample to be taken is the first one of the new phase.
+  /// Every mark is followed by at least one fast sample in the trace.
   ///
   /// - Returns: 1, 2, 3, …
   /// - Throws: `.notRunning`, `.io`, `.forked`.
@@ -197,7 +200,8 @@ public final class Engine: @unchecked Sendable {
     if isForked {
       throw FNVMError(
         .forked, path: outputPath,
-        "this engine records in the parent process; a forked child cannot use it, but can make its own")
+        "this engine records in the parent process; a forked child cannot use it, but can make its own"
+      )
     }
   }
 

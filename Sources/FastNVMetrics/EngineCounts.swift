@@ -1,4 +1,5 @@
-/// How much an engine has recorded, and what it had to leave out. The corresponding C type is `fnvm_counts`.
+/// How much an engine has recorded, and what it had to leave out. The corresponding C type is
+/// `fnvm_counts`.
 public struct EngineCounts: Equatable, Sendable {
   /// Samples taken.
   public var fastSamples: UInt64 = 0

@@ -1,13 +1,14 @@
 internal import CFastNVMetricsShims
 internal import Synchronization
 
-/// One recording, from `start` to `stop`: the tiers with their rings, the spool, the keeper, their threads.
+/// One recording, from `start` to `stop`: the tiers with their rings, the spool, the keeper, their
+/// threads.
 ///
-/// Data flows one way: nodes → tiers → rings → spool → files. Everything the threads use lives as long as
-/// this object, and the object until they are joined.
+/// Data flows one way: nodes → tiers → rings → spool → files. Everything the threads use lives as
+/// long as this object, and the object until they are joined.
 final class Recording: @unchecked Sendable {
-  // After `begin`, each tier is used by its own thread alone until that was joined; rings, counters and words
-  // are made of atomics; the rest is constant.
+  // After `begin`, each tier is used by its own thread alone until that was joined; rings, counters
+  // and words are made of atomics; the rest is constant.
   private let keeper = NodeKeeper()
   private let fastRing: SampleRing
   private let mediumRing: SampleRing
@@ -213,7 +214,8 @@ final class Recording: @unchecked Sendable {
     let id = syncLog.mark(index: { fastRing.begun }, overflowTo: files)
     if id != 0 { return id }
     throw spool.firstError
-      ?? FNVMError(.io, errno: ErrorNumber.io, path: files.path, "cannot write sync points to \(files.path)")
+      ?? FNVMError(
+        .io, errno: ErrorNumber.io, path: files.path, "cannot write sync points to \(files.path)")
   }
 
   /// The fast samples taken so far.

@@ -3,8 +3,8 @@ internal import FastNVMetrics
 
 /// What an `fnvm_board` points to: a board, and its strings as C strings.
 ///
-/// The strings are made when the board changes, not when they are asked for, so that any number of threads
-/// may read a board that nobody changes.
+/// The strings are made when the board changes, not when they are asked for, so that any number of
+/// threads may read a board that nobody changes.
 final class BoardHandle {
   private(set) var config: BoardConfig
   private var strings: [UnsafeMutablePointer<CChar>] = []
@@ -100,7 +100,8 @@ public func boardNamed(
   guard let name else { return invalid("fnvm_board_named: name is NULL") }
   return status { () throws(FNVMError) in
     hand(
-      try BoardConfig.named(String(cString: name), root: root.map { SystemPath(cString: $0) }), to: out)
+      try BoardConfig.named(String(cString: name), root: root.map { SystemPath(cString: $0) }),
+      to: out)
   }
 }
 
@@ -276,12 +277,14 @@ public func boardRailLabel(_ board: OpaquePointer?, _ index: UInt32) -> UnsafePo
 }
 
 @_cdecl("fnvm_board_rail_voltage_path")
-public func boardRailVoltagePath(_ board: OpaquePointer?, _ index: UInt32) -> UnsafePointer<CChar>? {
+public func boardRailVoltagePath(_ board: OpaquePointer?, _ index: UInt32) -> UnsafePointer<CChar>?
+{
   rail(board, index, part: 1)
 }
 
 @_cdecl("fnvm_board_rail_current_path")
-public func boardRailCurrentPath(_ board: OpaquePointer?, _ index: UInt32) -> UnsafePointer<CChar>? {
+public func boardRailCurrentPath(_ board: OpaquePointer?, _ index: UInt32) -> UnsafePointer<CChar>?
+{
   rail(board, index, part: 2)
 }
 

@@ -5,8 +5,8 @@ internal import FastNVMetrics
 final class EngineHandle {
   let engine: Engine
   private let gate = ControlMutex()
-  /// Guarded by `gate`. Texts handed out stay for as long as the engine: there are few of them, and any
-  /// thread may be reading one while another starts the engine again.
+  /// Guarded by `gate`. Texts handed out stay for as long as the engine: there are few of them, and
+  /// any thread may be reading one while another starts the engine again.
   private var handedOut: [(text: String, copy: UnsafeMutablePointer<CChar>)] = []
 
   init(_ engine: Engine) { self.engine = engine }
@@ -18,7 +18,9 @@ final class EngineHandle {
     guard index < notices.count else { return nil }
     let bytes = Array(notices[Int(index)].utf8)
     return gate.locked {
-      for known in handedOut where Array(known.text.utf8) == bytes { return UnsafePointer(known.copy) }
+      for known in handedOut where Array(known.text.utf8) == bytes {
+        return UnsafePointer(known.copy)
+      }
       let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
       for (i, byte) in bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }
       copy[bytes.count] = 0
@@ -90,7 +92,8 @@ public func engineWaitForWarmup(_ engine: OpaquePointer?, _ timeout: UInt64) -> 
 }
 
 @_cdecl("fnvm_engine_sync")
-public func engineSync(_ engine: OpaquePointer?, _ id: UnsafeMutablePointer<UInt64>?) -> fnvm_status {
+public func engineSync(_ engine: OpaquePointer?, _ id: UnsafeMutablePointer<UInt64>?) -> fnvm_status
+{
   guard let engine else { return invalid("fnvm_engine_sync: engine is NULL") }
   return status { () throws(FNVMError) in
     let mark = try handle(engine).engine.sync()

@@ -114,18 +114,20 @@ FNVM_API const char *fnvm_last_error_path(void);
 
 /** A description of a board: which files to sample, and under which names.
  *
- *  The root is a directory put before /proc, /sys and /etc: the host's tree mounted in a container, a
- *  simulated board, a fixture. Where a function takes one, NULL stands for the environment variable
- *  FASTNVMETRICS_ROOT, and where that is unset or empty, for the machine itself.
+ *  The root is a directory put before /proc, /sys and /etc: the host's tree mounted in a container,
+ *  a simulated board, a fixture. Where a function takes one, NULL stands for the environment
+ *  variable FASTNVMETRICS_ROOT, and where that is unset or empty, for the machine itself.
  *
- *  Ownership: fnvm_board_detect, _named, _create and _copy create a board, fnvm_board_free frees it. An
- *  engine copies the board it is given. Thread-safety: one thread at a time may change a board; any
- *  number may read one that nobody changes. No function here but _detect and _named touches a file. */
+ *  Ownership: fnvm_board_detect, _named, _create and _copy create a board, fnvm_board_free frees
+ *  it. An engine copies the board it is given. Thread-safety: one thread at a time may change a
+ *  board; any number may read one that nobody changes. No function here but _detect and _named
+ *  touches a file. */
 typedef struct fnvm_board fnvm_board;
 
 /** Finds the board this program runs on, and which of its nodes can be read. Blocks for file accesses:
  *  milliseconds. A board that is recognised but of which nothing can be read is still a board.
- *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NO_BOARD (the message lists the compatible strings found). */
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NO_BOARD (the message lists the compatible strings
+ *  found). */
 FNVM_API fnvm_status fnvm_board_detect(const char *root, fnvm_board **out);
 
 /** The board of that name: "agx_orin", "orin_nx", "orin_nano" with nominal paths, whether they exist or
@@ -221,19 +223,21 @@ typedef struct fnvm_counts {
 #define FNVM_COUNTS_INIT { (uint32_t)sizeof(fnvm_counts), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /** A recorder with three sampling threads, "fnvm-fast", "fnvm-medium" and "fnvm-slow", one that writes,
- *  "fnvm-spool", and one that looks for nodes that went away, "fnvm-keeper"; all signals are blocked in
- *  them.
+ *  "fnvm-spool", and one that looks for nodes that went away, "fnvm-keeper"; all signals are
+ *  blocked in them.
  *
- *  Thread-safety: every function may be called from any thread at any time, except fnvm_engine_free,
- *  which must be the last. After fork() an engine that the parent started answers FNVM_E_FORKED in the
- *  child and touches nothing; freeing it there is allowed and leaves the parent's trace alone. */
+ *  Thread-safety: every function may be called from any thread at any time, except
+ *  fnvm_engine_free, which must be the last. After fork() an engine that the parent started answers
+ *  FNVM_E_FORKED in the child and touches nothing; freeing it there is allowed and leaves the
+ *  parent's trace alone. */
 typedef struct fnvm_engine fnvm_engine;
 
 /** Prepares an engine. Nothing is written before fnvm_engine_start.
  *  @param output_path where the trace goes. A relative one is taken at fnvm_engine_start.
  *  @param board copied. NULL: fnvm_board_detect(NULL, …).
  *  @param options copied. NULL: FNVM_OPTIONS_INIT.
- *  @return FNVM_OK, FNVM_E_INVALID (also: a rate outside 1 to 20000, an empty path), FNVM_E_NO_BOARD. */
+ *  @return FNVM_OK, FNVM_E_INVALID (also: a rate outside 1 to 20000, an empty path),
+ *  FNVM_E_NO_BOARD. */
 FNVM_API fnvm_status fnvm_engine_create(const char *output_path, const fnvm_board *board,
                                         const fnvm_options *options, fnvm_engine **out);
 
@@ -242,27 +246,29 @@ FNVM_API fnvm_status fnvm_engine_create(const char *output_path, const fnvm_boar
 FNVM_API void fnvm_engine_free(fnvm_engine *engine);
 
 /** Creates the trace and starts the tiers. Blocks while files are created and the nodes are opened:
- *  milliseconds. After a stop it records anew, to the same path; counts and ids begin again. A complete
- *  trace at the path is replaced, a crashed one is set aside (fnvm_engine_notice tells where).
- *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_ALREADY_RUNNING, FNVM_E_IO (EBUSY: another recorder writes
- *  there), FNVM_E_THREAD, FNVM_E_NO_MEMORY, FNVM_E_FORKED. */
+ *  milliseconds. After a stop it records anew, to the same path; counts and ids begin again. A
+ *  complete trace at the path is replaced, a crashed one is set aside (fnvm_engine_notice tells
+ *  where).
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_ALREADY_RUNNING, FNVM_E_IO (EBUSY: another recorder
+ *  writes there), FNVM_E_THREAD, FNVM_E_NO_MEMORY, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_start(fnvm_engine *engine);
 
 /** Takes the closing sample, joins the threads and completes the trace. Blocks until sleeping tiers are
- *  woken, reads in progress have ended and the tail is written: milliseconds. Harmless where the engine
- *  does not run.
- *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (after everything that can be saved is), FNVM_E_FORKED. */
+ *  woken, reads in progress have ended and the tail is written: milliseconds. Harmless where the
+ *  engine does not run.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (after everything that can be saved is),
+ *  FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_stop(fnvm_engine *engine);
 
 /** Waits until ten fast samples exist: about 10 ms after the start.
  *  @param timeout_ns nanoseconds, or FNVM_NO_TIMEOUT.
- *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING (also: stopped while waiting), FNVM_E_TIMEOUT,
- *  FNVM_E_FORKED. */
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING (also: stopped while waiting),
+ *  FNVM_E_TIMEOUT, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_wait_for_warmup(fnvm_engine *engine, uint64_t timeout_ns);
 
 /** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase. Every mark
- *  is followed by at least one fast sample, also when stop follows at once. Does not block but for other
- *  callers of the same function.
+ *  is followed by at least one fast sample, also when stop follows at once. Does not block but for
+ *  other callers of the same function.
  *  @param id NULL, or receives 1, 2, 3, …
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING, FNVM_E_IO, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_sync(fnvm_engine *engine, uint64_t *id);
@@ -342,7 +348,8 @@ typedef struct fnvm_sync_point {
 #pragma pack(pop)
 
 /** A complete trace, mapped into memory: opening one of any length takes a moment.
- *  Thread-safety: any number of threads may read one trace; fnvm_trace_close must be the last call. */
+ *  Thread-safety: any number of threads may read one trace; fnvm_trace_close must be the last call.
+ *  */
 typedef struct fnvm_trace fnvm_trace;
 
 /** Maps a trace and checks that it is whole. The file may be replaced or removed meanwhile, but must not

@@ -1,10 +1,11 @@
-// libc as the engine uses it: one function a task, failures returned as negative errno, EINTR handled.
+// libc as the engine uses it: one function a task, failures returned as negative errno, EINTR
+// handled.
 //
-// Embedded Swift has no Glibc module, and in full Swift a second view of libc's headers would collide with
-// Glibc's: so nothing of libc but its error numbers shows here.
+// Embedded Swift has no Glibc module, and in full Swift a second view of libc's headers would
+// collide with Glibc's: so nothing of libc but its error numbers shows here.
 //
-// Functions marked FNVM_REALTIME neither allocate nor lock: the tick path calls no others, which the compiler
-// checks (CHECK_TICK, docs/architecture.md).
+// Functions marked FNVM_REALTIME neither allocate nor lock: the tick path calls no others, which
+// the compiler checks (CHECK_TICK, docs/architecture.md).
 #ifndef FASTNVMETRICS_SHIMS_H
 #define FASTNVMETRICS_SHIMS_H
 
@@ -86,8 +87,8 @@ uint64_t fnvm_sys_realtime_ns(void);
 
 // ---- futex words ----
 
-// Sleeps while *word == expected, until CLOCK_MONOTONIC reaches deadline_ns (UINT64_MAX: for ever) or a
-// wake. May return early: the caller looks at the word and the clock.
+// Sleeps while *word == expected, until CLOCK_MONOTONIC reaches deadline_ns (UINT64_MAX: for ever)
+// or a wake. May return early: the caller looks at the word and the clock.
 FNVM_REALTIME void fnvm_sys_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 FNVM_REALTIME void fnvm_sys_futex_wake_all(const uint32_t *word);
 
@@ -111,7 +112,8 @@ const char *fnvm_sys_getenv(const char *name);
 // errno in words; thread-safe, without the locale.
 const char *fnvm_sys_error_text(int error);
 
-// The last failure on this thread, for the C ABI. Texts are cut between characters where they do not fit.
+// The last failure on this thread, for the C ABI. Texts are cut between characters where they do
+// not fit.
 void fnvm_sys_set_last_error(int error, const void *path, size_t path_size, const void *message,
                              size_t message_size);
 int fnvm_sys_last_errno(void);

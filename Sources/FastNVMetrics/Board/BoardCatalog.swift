@@ -17,11 +17,12 @@ struct CatalogBoard: Sendable {
 
 struct CatalogRail: Sendable {
   var label: String
-  /// The chip's name on the I2C bus, and its channel from 1: where the rail is by design. On a machine,
-  /// rails are found by label.
+  /// The chip's name on the I2C bus, and its channel from 1: where the rail is by design. On a
+  /// machine, rails are found by label.
   var chip: String
   var channel: Int
-  /// The hwmon number seen on NVIDIA's own images: only for nominal paths, since it differs between boots.
+  /// The hwmon number seen on NVIDIA's own images: only for nominal paths, since it differs between
+  /// boots.
   var nominalHwmon: Int
 }
 
@@ -85,7 +86,8 @@ extension CatalogBoard {
       emcActmonPath: root.path(EMCNodes.actmonPaths[0]),
       emcClkRatePath: root.path(EMCNodes.ratePaths[0]),
       powerRails: rails.map { rail in
-        let chip = root.path("/sys/bus/i2c/drivers/ina3221/\(rail.chip)/hwmon/hwmon\(rail.nominalHwmon)")
+        let chip = root.path(
+          "/sys/bus/i2c/drivers/ina3221/\(rail.chip)/hwmon/hwmon\(rail.nominalHwmon)")
         return PowerRailConfig(
           label: rail.label, voltagePath: chip.appending("in\(rail.channel)_input"),
           currentPath: chip.appending("curr\(rail.channel)_input"))

@@ -1,7 +1,7 @@
 /// A description of a board: which files to sample, and under which names.
 ///
-/// Paths are complete, root included, and opened as they are. An empty path means that the node is not
-/// available. The corresponding C type is `fnvm_board`.
+/// Paths are complete, root included, and opened as they are. An empty path means that the node is
+/// not available. The corresponding C type is `fnvm_board`.
 public struct BoardConfig: Equatable, Sendable {
   /// The most cores, rails and zones that a trace holds.
   public static let maxCPUCores = 16, maxPowerRails = 8, maxThermalZones = 16
@@ -20,11 +20,11 @@ public struct BoardConfig: Equatable, Sendable {
   public var powerRails: [PowerRailConfig]
   /// At most 16 zones.
   public var thermalZones: [ThermalZoneConfig]
-  /// What is put before /proc, /sys and /etc for everything that the board does not name; empty: the
-  /// machine itself.
+  /// What is put before /proc, /sys and /etc for everything that the board does not name; empty:
+  /// the machine itself.
   public var root: SystemPath
-  /// Whether empty paths are looked for again while recording: true for a board that was detected, false
-  /// for one that the caller described.
+  /// Whether empty paths are looked for again while recording: true for a board that was detected,
+  /// false for one that the caller described.
   public var isDetected: Bool
 
   /// A board of your own; what is not given is not available.
@@ -53,7 +53,8 @@ public struct BoardConfig: Equatable, Sendable {
     }
     guard powerRails.count <= Self.maxPowerRails else {
       throw FNVMError(
-        .invalid, "a trace holds at most \(Self.maxPowerRails) power rails, not \(powerRails.count)")
+        .invalid, "a trace holds at most \(Self.maxPowerRails) power rails, not \(powerRails.count)"
+      )
     }
     guard thermalZones.count <= Self.maxThermalZones else {
       throw FNVMError(

@@ -29,7 +29,9 @@ enum BoardDetector {
 
   /// Rails by label in the catalogue's order, then those it does not know by address and channel.
   private static func rails(of board: CatalogBoard, root: Root) -> [PowerRailConfig] {
-    var found = HwmonChip.all(root: root).filter { $0.isINA3221 }.flatMap { $0.rails(requireLabel: true) }
+    var found = HwmonChip.all(root: root).filter { $0.isINA3221 }.flatMap {
+      $0.rails(requireLabel: true)
+    }
     var rails: [PowerRailConfig] = []
     for known in board.rails {
       let label = Array(known.label.utf8)
@@ -69,7 +71,8 @@ enum BoardDetector {
     }
     let place = root.prefix.isEmpty ? "" : " under \(root.prefix)"
     let what =
-      found.isEmpty ? "there is no device tree\(place)" : "compatible strings found\(place): \(found)"
+      found.isEmpty
+      ? "there is no device tree\(place)" : "compatible strings found\(place): \(found)"
     return FNVMError(
       .noBoard,
       "no supported Jetson board: \(what). Ask for a board by name (\"agx_orin\", \"orin_nx\", \"orin_nano\", or \"generic_linux\" for any Linux machine), describe one yourself, or set FASTNVMETRICS_ROOT to where the board's /proc and /sys are mounted."
@@ -96,13 +99,15 @@ extension BoardConfig {
   /// - Throws: `.unknownBoard`.
   ///
   /// Thread-safe. The corresponding C function is `fnvm_board_named`.
-  public static func named(_ name: String, root: SystemPath? = nil) throws(FNVMError) -> BoardConfig {
+  public static func named(_ name: String, root: SystemPath? = nil) throws(FNVMError) -> BoardConfig
+  {
     let root = Root(root)
     if Array(name.utf8) == Array(BoardCatalog.genericName.utf8) {
       return BoardDetector.generic(root: root)
     }
     if let board = BoardCatalog.board(named: name) { return board.nominalConfig(root: root) }
     throw FNVMError(
-      .unknownBoard, "Unknown board: \(name). There are agx_orin, orin_nx, orin_nano and generic_linux.")
+      .unknownBoard,
+      "Unknown board: \(name). There are agx_orin, orin_nx, orin_nano and generic_linux.")
   }
 }

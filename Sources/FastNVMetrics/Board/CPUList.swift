@@ -4,7 +4,9 @@ enum CPUList {
   static func possibleCount(root: Root) -> Int {
     let list = ["/sys/devices/system/cpu/possible", "/sys/devices/system/cpu/present"]
     for place in list {
-      if let line = TextFile.line(root.path(place)), let count = count(inList: line) { return count }
+      if let line = TextFile.line(root.path(place)), let count = count(inList: line) {
+        return count
+      }
     }
     return max(1, countInStat(root: root))
   }
@@ -39,7 +41,8 @@ enum CPUList {
       var scanner = ByteScanner(base, count: buffer.count)
       var count = 0
       while !scanner.isAtEnd {
-        if scanner.consume("cpu"), scanner.isAtDigit, let number = scanner.integer(), number < 65536 {
+        if scanner.consume("cpu"), scanner.isAtDigit, let number = scanner.integer(), number < 65536
+        {
           count = max(count, Int(number) + 1)
         }
         scanner.skipLine()

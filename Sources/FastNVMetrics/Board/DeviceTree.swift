@@ -1,6 +1,7 @@
 /// What the device tree says the machine is.
 struct DeviceTree {
-  /// The strings of the root node's `compatible`, most specific first; empty where there is no device tree.
+  /// The strings of the root node's `compatible`, most specific first; empty where there is no
+  /// device tree.
   let compatible: [[UInt8]]
 
   init(root: Root) {
@@ -16,8 +17,8 @@ struct DeviceTree {
 
   /// The first board of the catalogue whose module id occurs in one of the strings.
   ///
-  /// In `…p3701-0005-as-p3767-0001` an AGX emulates an NX: the real module comes first, and the rails
-  /// are its own.
+  /// In `…p3701-0005-as-p3767-0001` an AGX emulates an NX: the real module comes first, and the
+  /// rails are its own.
   func board() -> CatalogBoard? {
     let boards = BoardCatalog.all
     for string in compatible {

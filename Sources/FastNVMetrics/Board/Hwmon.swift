@@ -7,7 +7,8 @@ struct HwmonChip {
   /// The directory with `in1_input` and so on, every link followed.
   let directory: SystemPath
 
-  /// The power sensors of the machine, by address. hwmon numbers differ between boots and mean nothing.
+  /// The power sensors of the machine, by address. hwmon numbers differ between boots and mean
+  /// nothing.
   static func all(root: Root) -> [HwmonChip] {
     var chips: [HwmonChip] = []
     var candidates = Directory.names(in: root.path("/sys/class/hwmon")).map {
@@ -16,7 +17,9 @@ struct HwmonChip {
     // The class can be missing in a mounted tree; the driver's own directory leads there as well.
     let driver = SystemPath("/sys/bus/i2c/drivers/ina3221")
     for device in Directory.names(in: root.path(driver)) where device.contains(UInt8(ascii: "-")) {
-      guard let hwmon = root.resolve(driver.appending(bytes: device).appending("hwmon")) else { continue }
+      guard let hwmon = root.resolve(driver.appending(bytes: device).appending("hwmon")) else {
+        continue
+      }
       candidates += Directory.names(in: hwmon.path).map { hwmon.inRoot.appending(bytes: $0) }
     }
     for candidate in candidates {
@@ -45,7 +48,8 @@ struct HwmonChip {
     self.address = Self.busAddress(device: device, directory: resolved.inRoot) ?? name
   }
 
-  /// "1-0040" from the device link, or from the path …/1-0040/hwmon/hwmon3 where the link is missing.
+  /// "1-0040" from the device link, or from the path …/1-0040/hwmon/hwmon3 where the link is
+  /// missing.
   private static func busAddress(device: Root.Resolved?, directory: SystemPath) -> [UInt8]? {
     if let device { return device.inRoot.lastComponent }
     let grandparent = directory.parent.parent.lastComponent
@@ -56,8 +60,8 @@ struct HwmonChip {
 
   /// The rails of the chip: channels that have a voltage and a current, are enabled and connected.
   ///
-  /// - Parameter requireLabel: an INA3221 channel without a label is not wired to a rail; on other chips
-  ///   labels are rare, and the chip's name and channel stand in.
+  /// - Parameter requireLabel: an INA3221 channel without a label is not wired to a rail; on other
+  ///   chips labels are rare, and the chip's name and channel stand in.
   func rails(requireLabel: Bool) -> [PowerRailConfig] {
     var rails: [PowerRailConfig] = []
     // in4 and up of an INA3221 are shunt voltages and their sum, not rails.
@@ -87,7 +91,8 @@ struct HwmonChip {
   /// disabled (ENODATA) is left out.
   private static func isReadable(_ path: SystemPath) -> Bool {
     switch TextFile.readability(path) {
-    case 0, ErrorNumber.again, ErrorNumber.io, ErrorNumber.remoteIO, ErrorNumber.timedOut: return true
+    case 0, ErrorNumber.again, ErrorNumber.io, ErrorNumber.remoteIO, ErrorNumber.timedOut:
+      return true
     default: return false
     }
   }

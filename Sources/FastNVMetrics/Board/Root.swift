@@ -1,9 +1,10 @@
 internal import CFastNVMetricsShims
 
-/// What is put before /proc, /sys and /etc: the host's tree in a container, a simulated board, a fixture.
+/// What is put before /proc, /sys and /etc: the host's tree in a container, a simulated board, a
+/// fixture.
 ///
-/// Links inside it are followed as they are for a process whose root it is: an absolute target starts at
-/// the root again, and `..` does not lead out of it.
+/// Links inside it are followed as they are for a process whose root it is: an absolute target
+/// starts at the root again, and `..` does not lead out of it.
 struct Root: Sendable {
   /// Empty: the machine itself.
   let prefix: SystemPath
@@ -27,7 +28,8 @@ struct Root: Sendable {
     SystemPath(bytes: prefix.bytes + absolute.bytes)
   }
 
-  /// Where an absolute path leads with every link followed inside the root; nil where nothing is there.
+  /// Where an absolute path leads with every link followed inside the root; nil where nothing is
+  /// there.
   func resolve(_ absolute: SystemPath) -> Resolved? {
     var pending = Self.components(absolute.bytes)
     pending.reverse()
@@ -70,7 +72,8 @@ struct Root: Sendable {
 
   private static func linkTarget(of path: SystemPath) -> Link {
     var status = fnvm_sys_stat()
-    guard path.withCString({ fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status) }) == 0 else {
+    guard path.withCString({ fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status) }) == 0
+    else {
       return .missing
     }
     if !status.is_link { return .notALink }

@@ -1,13 +1,13 @@
 /// Utilisation of each CPU: what is not idle time, from two sources that complement each other.
 ///
-/// The cpuidle counters are exact to the microsecond but stand still while a core sleeps and then jump by
-/// the whole sleep, which is put back into the samples that it covered. /proc/stat counts a sleep in
-/// progress, but in steps of 10 ms: it tells a core that sleeps for long from one that is busy, and stands
-/// in where there is no cpuidle. Time that /proc/stat counted is never lost or counted twice, so that the
-/// mean over a trace is the true utilisation either way.
+/// The cpuidle counters are exact to the microsecond but stand still while a core sleeps and then
+/// jump by the whole sleep, which is put back into the samples that it covered. /proc/stat counts a
+/// sleep in progress, but in steps of 10 ms: it tells a core that sleeps for long from one that is
+/// busy, and stands in where there is no cpuidle. Time that /proc/stat counted is never lost or
+/// counted twice, so that the mean over a trace is the true utilisation either way.
 ///
-/// A sample stays open for `openNanoseconds`; whoever drives the probe closes samples older than that, in
-/// order, and gets their final values.
+/// A sample stays open for `openNanoseconds`; whoever drives the probe closes samples older than
+/// that, in order, and gets their final values.
 struct CPUProbe: ~Copyable {
   private let cores: UnsafeMutablePointer<Core>
   private let counters: UnsafeMutablePointer<IdleCounter>
@@ -30,14 +30,16 @@ struct CPUProbe: ~Copyable {
   private static var statPeriod: UInt64 { 10_000_000 }
 
   /// - Parameters:
-  ///   - coreColumns: how many cores have a column in the trace. Those beyond count in the aggregate.
+  ///   - coreColumns: how many cores have a column in the trace. Those beyond count in the
+  ///     aggregate.
   ///   - period: between fast samples, in nanoseconds.
   init(root: Root, coreColumns: Int, period: UInt64, keeper: NodeKeeper) {
     cpuCount = min(max(CPUList.possibleCount(root: root), coreColumns), 1024)
     stat = ProcStat(root: root, cpuCount: cpuCount, keeper: keeper)
     openNanoseconds = Self.longestOpen &- min(period, Self.longestOpen)
     stepNanoseconds = Int64(max(period, Self.statPeriod))
-    // Of a sample longer than a few sleeps, most is still asleep when it ends: /proc/stat is better there.
+    // Of a sample longer than a few sleeps, most is still asleep when it ends: /proc/stat is better
+    // there.
     usesCounters = period <= 25_000_000
 
     cores = .allocate(capacity: cpuCount)
@@ -47,8 +49,8 @@ struct CPUProbe: ~Copyable {
       (counters + cpu).initialize(to: IdleCounter(cpu: cpu, root: root, keeper: keeper))
     }
 
-    // Warm-up samples are at most 1 ms apart, however slow the tier is. Closed samples are looked at
-    // for as long as a reading of /proc/stat is old.
+    // Warm-up samples are at most 1 ms apart, however slow the tier is. Closed samples are looked
+    // at for as long as a reading of /proc/stat is old.
     let shortest = min(period, 1_000_000)
     var capacity = 64
     while UInt64(capacity) * shortest < Self.longestOpen + 2 * Self.statPeriod { capacity *= 2 }
@@ -83,7 +85,8 @@ struct CPUProbe: ~Copyable {
     var accountedSample: UInt64 = 0
     var accountedIdle: Int64 = 0
     var accountedTotal: Int64 = 0
-    /// Idle nanoseconds that /proc/stat counted and no sample has got yet; negative: got in advance.
+    /// Idle nanoseconds that /proc/stat counted and no sample has got yet; negative: got in
+    /// advance.
     var residual: Int64 = 0
     /// The share of idle time found last.
     var share: Double = 1
@@ -142,7 +145,8 @@ struct CPUProbe: ~Copyable {
   /// Writes the final values of a sample into its record. Samples are closed in order, once.
   ///
   /// - Parameters:
-  ///   - utilization: `coreColumns` floats, percent, NaN where the core was offline; may be unaligned.
+  ///   - utilization: `coreColumns` floats, percent, NaN where the core was offline; may be
+  ///     unaligned.
   /// - Returns: the mean over all cores that were online, NaN where none was.
   mutating func close(
     sample: UInt64, utilization: UnsafeMutableRawPointer, coreColumns: Int
@@ -189,8 +193,8 @@ struct CPUProbe: ~Copyable {
     let oldest = max(core.pointee.lastMoved, firstOpen)
     let rest = window.fillBackwards(
       cpu: cpu, newest: sample, oldest: min(oldest, sample), amount: max(credited, 0))
-    // What neither the open samples nor /proc/stat took in belongs to a sample that is closed: the one
-    // in which the sleep began. The next sleep gets it, so that the mean holds.
+    // What neither the open samples nor /proc/stat took in belongs to a sample that is closed: the
+    // one in which the sleep began. The next sleep gets it, so that the mean holds.
     let bound = 2 &* window.interval(sample)
     let missed = rest &+ min(credited, 0) &- core.pointee.settledIdle
     core.pointee.carry = min(max(missed, 0 &- bound), bound)
@@ -217,7 +221,8 @@ struct CPUProbe: ~Copyable {
     core.pointee.accountedTotal = stat.cpus[cpu].total
   }
 
-  /// A core that went or came: open samples of one that went are offline, one that came starts anew.
+  /// A core that went or came: open samples of one that went are offline, one that came starts
+  /// anew.
   private func noteOnline(_ cpu: Int, sample: UInt64, at now: UInt64) {
     let core = cores + cpu
     let isOnline = stat.cpus[cpu].isOnline
@@ -234,7 +239,8 @@ struct CPUProbe: ~Copyable {
     core.pointee.lastMoved = sample
     core.pointee.unsettled = sample
     account(cpu, until: now)
-    // The interval of this very sample began while the core was offline; what is known of it is its end.
+    // The interval of this very sample began while the core was offline; what is known of it is its
+    // end.
     if isOnline { core.pointee.accountedTime = now &- UInt64(window.interval(sample)) }
   }
 
@@ -271,7 +277,8 @@ struct CPUProbe: ~Copyable {
     account(cpu, until: now)
   }
 
-  /// The idle time between the reading of /proc/stat that a stretch starts from and the stretch itself.
+  /// The idle time between the reading of /proc/stat that a stretch starts from and the stretch
+  /// itself.
   private func idleSinceReading(_ cpu: Int) -> Int64 {
     let core = cores[cpu]
     var idle: Int64 = 0
@@ -283,8 +290,8 @@ struct CPUProbe: ~Copyable {
     return idle
   }
 
-  /// While its counter stands still a core either sleeps or works throughout: takes the 10 ms steps of
-  /// /proc/stat for what they must mean.
+  /// While its counter stands still a core either sleeps or works throughout: takes the 10 ms steps
+  /// of /proc/stat for what they must mean.
   private func asleepOrBusy(_ cpu: Int, idle: Int64, span: Int64) -> Int64 {
     let core = cores + cpu
     let fromAsleep = idle > span ? idle &- span : span &- idle
@@ -298,8 +305,8 @@ struct CPUProbe: ~Copyable {
     let difference = fromAsleep &- fromBusy
     if difference < 0 &- tick { return span }
     if difference > tick { return 0 }
-    // Too short for 10 ms steps. A core that woke only to sleep on left the sample nearly all idle; one
-    // that began to work left it half busy, on the average.
+    // Too short for 10 ms steps. A core that woke only to sleep on left the sample nearly all idle;
+    // one that began to work left it half busy, on the average.
     let moved = core.pointee.lastMoved
     return window.cell(moved, cpu).pointee &* 5 >= window.interval(moved) &* 4 ? span : 0
   }

@@ -1,4 +1,5 @@
-/// The cpuidle counters of one CPU: microseconds spent in each idle state, credited when the core leaves it.
+/// The cpuidle counters of one CPU: microseconds spent in each idle state, credited when the core
+/// leaves it.
 struct IdleCounter: ~Copyable {
   private let states: UnsafeMutablePointer<Node>
   private let stateCount: Int

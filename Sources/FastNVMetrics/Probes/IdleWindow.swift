@@ -1,7 +1,7 @@
 /// The newest samples' idle time of each CPU: what is still open for correction.
 ///
-/// A sleep is credited only when it ends, so what a sample says of a core can change until the sample is
-/// closed. Samples are addressed by their number; the window keeps as many as fit.
+/// A sleep is credited only when it ends, so what a sample says of a core can change until the
+/// sample is closed. Samples are addressed by their number; the window keeps as many as fit.
 struct IdleWindow: ~Copyable {
   /// The interval that each sample covers, in nanoseconds.
   private let intervals: UnsafeMutablePointer<Int64>
@@ -43,8 +43,8 @@ struct IdleWindow: ~Copyable {
     idle + (Int(truncatingIfNeeded: sample & mask) &* cpuCount &+ cpu)
   }
 
-  /// Puts idle time that ended in `newest` into it and, what does not fit, into the samples before it, back
-  /// to `oldest`. Open samples between that it does not reach were busy.
+  /// Puts idle time that ended in `newest` into it and, what does not fit, into the samples before
+  /// it, back to `oldest`. Open samples between that it does not reach were busy.
   ///
   /// - Returns: what did not fit.
   func fillBackwards(cpu: Int, newest: UInt64, oldest: UInt64, amount: Int64) -> Int64 {

@@ -1,4 +1,5 @@
-/// RAM from /proc/meminfo: used = MemTotal − MemAvailable, which is what version 1 of the format means.
+/// RAM from /proc/meminfo: used = MemTotal − MemAvailable, which is what version 1 of the format
+/// means.
 struct MemoryProbe: ~Copyable {
   private var meminfo: Node
   private var held = Memory(usedKB: 0, availableKB: 0)

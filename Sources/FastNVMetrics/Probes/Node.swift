@@ -1,15 +1,16 @@
 internal import CFastNVMetricsShims
 internal import Synchronization
 
-/// A file of sysfs, procfs or debugfs that the tick path reads: its descriptor is opened before the first
-/// tick, and one `pread` gives a value.
+/// A file of sysfs, procfs or debugfs that the tick path reads: its descriptor is opened before the
+/// first tick, and one `pread` gives a value.
 ///
-/// Opening is not the tick's business. When the descriptor goes bad, because the driver was unbound or the
-/// file removed, the node says so in its mailbox and answers with an error until the keeper's thread has
-/// found the file again and put a new descriptor there.
+/// Opening is not the tick's business. When the descriptor goes bad, because the driver was unbound
+/// or the file removed, the node says so in its mailbox and answers with an error until the
+/// keeper's thread has found the file again and put a new descriptor there.
 struct Node: ~Copyable {
   private var descriptor: CInt
-  /// Simple attributes of debugfs refuse `pread` and answer once an open: they are opened for each read.
+  /// Simple attributes of debugfs refuse `pread` and answer once an open: they are opened for each
+  /// read.
   private var isReadAfresh = false
   /// For those; owned by the mailbox.
   private var path: UnsafePointer<CChar>?
@@ -31,7 +32,8 @@ struct Node: ~Copyable {
   /// Whether there is a file to read at this moment.
   var isOpen: Bool { descriptor >= 0 }
 
-  /// Whether there ever was one: only then is a failed read a failure. A path that the caller gave counts.
+  /// Whether there ever was one: only then is a failed read a failure. A path that the caller gave
+  /// counts.
   private(set) var wasEverOpen: Bool
 
   /// The number the file holds now.

@@ -1,9 +1,10 @@
 internal import CFastNVMetricsShims
 
-/// Opens nodes, and finds them again while the tiers run: the slow half of reading, on a thread of its own.
+/// Opens nodes, and finds them again while the tiers run: the slow half of reading, on a thread of
+/// its own.
 final class NodeKeeper: @unchecked Sendable {
-  // Mailboxes are added before the thread starts and freed after it was joined; between, only the thread
-  // walks the list. What the ticks share of a mailbox is atomic.
+  // Mailboxes are added before the thread starts and freed after it was joined; between, only the
+  // thread walks the list. What the ticks share of a mailbox is atomic.
   private var mailboxes: [UnsafeMutablePointer<NodeMailbox>] = []
 
   /// How often nodes that went away are looked for.

@@ -41,7 +41,8 @@ enum NodeLocator {
     }
   }
 
-  /// Looks where the node was, except where a number in the path may by now belong to another device.
+  /// Looks where the node was, except where a number in the path may by now belong to another
+  /// device.
   func findAgain(after path: SystemPath) -> SystemPath {
     switch self {
     case .rail, .zone: return find()
@@ -58,7 +59,9 @@ enum NodeLocator {
     var found: PowerRailConfig?
     for chip in HwmonChip.all(root: root) {
       for rail in chip.rails(requireLabel: chip.isINA3221) where Array(rail.label.utf8) == wanted {
-        if components.contains(chip.address) { return isCurrent ? rail.currentPath : rail.voltagePath }
+        if components.contains(chip.address) {
+          return isCurrent ? rail.currentPath : rail.voltagePath
+        }
         if found == nil { found = rail }
       }
     }

@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// Where a node and the keeper meet: the tick asks for a descriptor, the keeper leaves one.
 ///
-/// Written by the tick: `isWanted` (set), `replacement` (taken). Written by the keeper: `replacement` (left),
-/// `path`, `isStale`. `path` is written before `replacement` is released, and only while the node holds no
-/// descriptor.
+/// Written by the tick: `isWanted` (set), `replacement` (taken). Written by the keeper:
+/// `replacement` (left), `path`, `isStale`. `path` is written before `replacement` is released, and
+/// only while the node holds no descriptor.
 struct NodeMailbox: ~Copyable {
   let isWanted = Atomic<Bool>(false)
   let isStale = Atomic<Bool>(false)
@@ -31,7 +31,8 @@ struct NodeMailbox: ~Copyable {
 
   /// Called once, before the threads start.
   ///
-  /// - Returns: `isExpected` says whether the node has a path at all, so that failing to read it is a failure.
+  /// - Returns: `isExpected` says whether the node has a path at all, so that failing to read it is
+  ///   a failure.
   mutating func openFirst() -> (
     descriptor: CInt, errno: CInt, path: UnsafePointer<CChar>?, isExpected: Bool
   ) {
@@ -48,7 +49,8 @@ struct NodeMailbox: ~Copyable {
     return (fd, 0, path, true)
   }
 
-  /// Called by the keeper: leaves a new descriptor where one is wanted, and notices files that were replaced.
+  /// Called by the keeper: leaves a new descriptor where one is wanted, and notices files that were
+  /// replaced.
   ///
   /// - Parameter searching: whether to look for nodes that have never been found.
   mutating func tend(searching: Bool) {
@@ -63,7 +65,9 @@ struct NodeMailbox: ~Copyable {
       replacement.store(fd, ordering: .releasing)
     } else if let identity, replacement.load(ordering: .relaxed) < 0 {
       var status = fnvm_sys_stat()
-      let error = currentPath.withCString { fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status) }
+      let error = currentPath.withCString {
+        fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status)
+      }
       // A link that the caller gave is not compared: its inode is its own.
       if error == 0 && status.is_link { return }
       let isReplaced =

@@ -15,16 +15,19 @@ struct PowerRailProbe: ~Copyable {
     let root = Root(board.root)
     voltage = keeper.node(
       board.isDetected
-        ? .rail(rail.voltagePath, label: rail.label, isCurrent: false, root) : .fixed(rail.voltagePath))
+        ? .rail(rail.voltagePath, label: rail.label, isCurrent: false, root)
+        : .fixed(rail.voltagePath))
     current = keeper.node(
       board.isDetected
-        ? .rail(rail.currentPath, label: rail.label, isCurrent: true, root) : .fixed(rail.currentPath))
+        ? .rail(rail.currentPath, label: rail.label, isCurrent: true, root)
+        : .fixed(rail.currentPath))
   }
 
-  /// The values now. Where a read fails the integers hold the last good values and the power is NaN.
+  /// The values now. Where a read fails the integers hold the last good values and the power is
+  /// NaN.
   ///
-  /// Shunt currents are signed and can be slightly negative near zero; the field is not, so they are
-  /// stored as 0 and counted.
+  /// Shunt currents are signed and can be slightly negative near zero; the field is not, so they
+  /// are stored as 0 and counted.
   mutating func read(
     _ scratch: borrowing Scratch, errors: inout UInt64, negatives: inout UInt64
   ) -> Power {

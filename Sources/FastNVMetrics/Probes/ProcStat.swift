@@ -9,8 +9,8 @@ struct ProcStat: ~Copyable {
   /// One entry a CPU, as of the last read.
   let cpus: UnsafeMutablePointer<CPUTimes>
   let cpuCount: Int
-  /// Whether the file is the kernel's own, whose counters run with wall time. In a fixture or behind a
-  /// file system in user space they only mean something relative to each other.
+  /// Whether the file is the kernel's own, whose counters run with wall time. In a fixture or
+  /// behind a file system in user space they only mean something relative to each other.
   let runsWithWallTime: Bool
 
   struct CPUTimes {
@@ -38,7 +38,8 @@ struct ProcStat: ~Copyable {
 
   deinit { cpus.deallocate() }
 
-  /// - Returns: false where the file could not be read; the times are then those of the last good read.
+  /// - Returns: false where the file could not be read; the times are then those of the last good
+  ///   read.
   mutating func read() -> Bool {
     let count = node.read(scratch.base, scratch.count)
     if count <= 0 { return false }
@@ -56,7 +57,8 @@ struct ProcStat: ~Copyable {
   }
 
   /// user nice system idle iowait irq softirq steal; guest time is contained in user.
-  private func parseTimes(_ scanner: inout ByteScanner, into times: UnsafeMutablePointer<CPUTimes>) {
+  private func parseTimes(_ scanner: inout ByteScanner, into times: UnsafeMutablePointer<CPUTimes>)
+  {
     var total: Int64 = 0
     var idle: Int64 = 0
     for column in 0..<8 {

@@ -18,7 +18,8 @@ struct ThermalProbe: ~Copyable {
   mutating func read(_ scratch: borrowing Scratch, errors: inout UInt64) -> Float {
     let reading = temp.integer(scratch)
     if reading.isGood {
-      return reading.value == Self.poweredDownMillidegrees ? .nan : Float(Double(reading.value) / 1000)
+      return reading.value == Self.poweredDownMillidegrees
+        ? .nan : Float(Double(reading.value) / 1000)
     }
     if reading.errno != EAGAIN && reading.errno != ENODATA { errors &+= 1 }
     return .nan

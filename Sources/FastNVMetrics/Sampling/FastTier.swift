@@ -49,8 +49,8 @@ struct FastTier: ~Copyable {
     return startTime
   }
 
-  /// The body of the thread: warm-up, then the regular grid, until the tier is stopped; then the closing
-  /// sample.
+  /// The body of the thread: warm-up, then the regular grid, until the tier is stopped; then the
+  /// closing sample.
   ///
   /// - Parameter warm: posted when the warm-up is over.
   #if CHECK_TICK
@@ -96,7 +96,8 @@ struct FastTier: ~Copyable {
     typealias At = TraceFormat.Fast
     record.storeBytes(
       of: Double(now &- startTime) / 1e9, toByteOffset: At.time, as: Double.self)
-    record.storeBytes(of: gpu.read(scratch, errors: &errors), toByteOffset: At.gpuLoad, as: UInt16.self)
+    record.storeBytes(
+      of: gpu.read(scratch, errors: &errors), toByteOffset: At.gpuLoad, as: UInt16.self)
     cpu.take(sample: number, at: now, scratch, errors: &errors)
     let memory = memory.read(scratch, errors: &errors)
     record.storeBytes(of: memory.usedKB, toByteOffset: At.ramUsed, as: UInt64.self)

@@ -3,8 +3,9 @@ internal import Synchronization
 
 /// A fixed ring of packed records between one tier, which fills it, and the spool, which drains it.
 ///
-/// A record goes through four states: begun (being read), taken, closed (will not change any more), drained
-/// (on its way to disk, its place free again). The ring never grows: where it is full, records are dropped.
+/// A record goes through four states: begun (being read), taken, closed (will not change any more),
+/// drained (on its way to disk, its place free again). The ring never grows: where it is full,
+/// records are dropped.
 struct SampleRing: ~Copyable {
   private let memory: UnsafeMutableRawPointer
   private let byteCount: Int
@@ -85,7 +86,8 @@ struct RingProducer {
     return used < (isClosing ? mask &+ 1 : mask)
   }
 
-  /// Begins the next record, before its time is read: whoever sees it not begun knows that it comes later.
+  /// Begins the next record, before its time is read: whoever sees it not begun knows that it comes
+  /// later.
   func begin() -> UnsafeMutableRawPointer {
     state.pointee.begun.store(next &+ 1, ordering: .sequentiallyConsistent)
     return record(next)

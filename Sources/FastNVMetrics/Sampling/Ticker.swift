@@ -24,8 +24,8 @@ struct Ticker {
   /// Sleeps until the deadline, or until the tier is stopped.
   func wait() -> Event { stop.wait(while: 0, until: deadline) ? .stopped : .tick }
 
-  /// Goes to the next deadline in the future: ticks that are past are skipped and counted, never fired
-  /// back to back.
+  /// Goes to the next deadline in the future: ticks that are past are skipped and counted, never
+  /// fired back to back.
   mutating func advance(now: UInt64) {
     deadline &+= period
     if deadline <= now {

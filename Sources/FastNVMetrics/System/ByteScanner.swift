@@ -1,7 +1,7 @@
 /// Reads numbers and words out of bytes in place, as the kernel prints them.
 ///
-/// Numbers are read as by `strtoll`: leading blanks, an optional sign, then digits up to the first byte
-/// that is none or the end of the data. A number that does not fit saturates.
+/// Numbers are read as by `strtoll`: leading blanks, an optional sign, then digits up to the first
+/// byte that is none or the end of the data. A number that does not fit saturates.
 struct ByteScanner {
   private var position: UnsafeRawPointer
   private let end: UnsafeRawPointer
@@ -41,7 +41,8 @@ struct ByteScanner {
     if digits == 0 { return nil }
     position = at
     let magnitude = value > maximum ? maximum : value
-    return negative ? 0 &- Int64(truncatingIfNeeded: magnitude) : Int64(truncatingIfNeeded: magnitude)
+    return negative
+      ? 0 &- Int64(truncatingIfNeeded: magnitude) : Int64(truncatingIfNeeded: magnitude)
   }
 
   /// Consumes `prefix` where the data goes on with it.
@@ -50,7 +51,9 @@ struct ByteScanner {
     if end - position < count { return false }
     let wanted = UnsafeRawPointer(prefix.utf8Start)
     for i in 0..<count
-    where position.load(fromByteOffset: i, as: UInt8.self) != wanted.load(fromByteOffset: i, as: UInt8.self) {
+    where position.load(fromByteOffset: i, as: UInt8.self)
+      != wanted.load(fromByteOffset: i, as: UInt8.self)
+    {
       return false
     }
     position += count

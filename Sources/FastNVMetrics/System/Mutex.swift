@@ -1,6 +1,7 @@
 internal import CFastNVMetricsShims
 
-/// A pthread mutex for set-up and control; `Synchronization.Mutex` does not exist in Embedded Swift.
+/// A pthread mutex for set-up and control; `Synchronization.Mutex` does not exist in Embedded
+/// Swift.
 package final class ControlMutex: @unchecked Sendable {
   private let mutex: UnsafeMutableRawPointer
 

@@ -1,6 +1,7 @@
 /// A path of the file system: bytes, never interpreted as text.
 ///
-/// File names on Linux need not be UTF-8; a path that went through `String` could name another file.
+/// File names on Linux need not be UTF-8; a path that went through `String` could name another
+/// file.
 public struct SystemPath: Equatable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
   /// The bytes, without a terminating NUL.
   public var bytes: [UInt8]

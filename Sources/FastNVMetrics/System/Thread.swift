@@ -19,7 +19,8 @@ struct Thread: Sendable {
     guard result == 0 else {
       throw FNVMError(
         .thread, errno: -result,
-        "cannot start the thread \(name): \(errorText(-result)); is the limit of threads (ulimit -u) reached?")
+        "cannot start the thread \(name): \(errorText(-result)); is the limit of threads (ulimit -u) reached?"
+      )
     }
     self.handle = handle
   }

@@ -2,8 +2,8 @@ internal import Synchronization
 
 /// Drains the rings to disk, on a thread of its own: a slow disk never delays a tick.
 final class Spool: @unchecked Sendable {
-  // `rings`, `files` and `firstError` are used by the spool's thread while it runs, and by the thread that
-  // joined it afterwards.
+  // `rings`, `files` and `firstError` are used by the spool's thread while it runs, and by the
+  // thread that joined it afterwards.
   private let files: TraceFiles
   private let syncLog: SyncLog
   private let fast: RingConsumer
@@ -15,7 +15,8 @@ final class Spool: @unchecked Sendable {
   private static let interval: UInt64 = 50_000_000
 
   init(
-    files: TraceFiles, syncLog: SyncLog, fast: RingConsumer, medium: RingConsumer, slow: RingConsumer
+    files: TraceFiles, syncLog: SyncLog, fast: RingConsumer, medium: RingConsumer,
+    slow: RingConsumer
   ) {
     self.files = files
     self.syncLog = syncLog

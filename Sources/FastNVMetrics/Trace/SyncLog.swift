@@ -1,7 +1,7 @@
 /// The sync points that callers mark and the spool has not written yet.
 ///
-/// Marks come from any thread at any rate. Two buffers change places, so that a slow disk delays nobody
-/// until both are full.
+/// Marks come from any thread at any rate. Two buffers change places, so that a slow disk delays
+/// nobody until both are full.
 final class SyncLog: @unchecked Sendable {
   // `marks` and `count` are guarded by `gate`, `writing` and `writingCount` by `writer`.
   private let gate = ControlMutex()

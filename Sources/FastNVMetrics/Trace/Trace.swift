@@ -1,7 +1,7 @@
 /// A complete trace, mapped into memory: opening one of any length takes a moment.
 ///
-/// The file may be replaced or removed meanwhile, but must not be shortened while it is open. Any number of
-/// threads may read one trace. The corresponding C type is `fnvm_trace`.
+/// The file may be replaced or removed meanwhile, but must not be shortened while it is open. Any
+/// number of threads may read one trace. The corresponding C type is `fnvm_trace`.
 public final class Trace: Sendable {
   private let file: MappedFile
   /// The header.
@@ -91,7 +91,8 @@ extension TraceHeader {
     func refused(_ why: String) -> FNVMError { FNVMError(.format, path: path, why) }
     guard bytes.count >= TraceFormat.headerSize else {
       throw refused(
-        "File too small: \(path) has \(bytes.count) bytes, a trace at least \(TraceFormat.headerSize)")
+        "File too small: \(path) has \(bytes.count) bytes, a trace at least \(TraceFormat.headerSize)"
+      )
     }
     guard UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == TraceFormat.magic else {
       throw refused("Bad magic: \(path) is not a fastnvmetrics trace")
@@ -101,7 +102,8 @@ extension TraceHeader {
       throw refused("Unsupported version: \(path) is version \(version), this library reads 1")
     }
     guard let header = TraceHeader(decoding: bytes) else {
-      throw refused("Corrupt header: \(path) counts more cores, rails or zones than a trace can hold")
+      throw refused(
+        "Corrupt header: \(path) counts more cores, rails or zones than a trace can hold")
     }
     return header
   }

@@ -4,8 +4,8 @@ extension TraceFiles {
   /// Creates the files of a new trace under a temporary name; `publish` puts it at its path.
   ///
   /// - Parameter notice: receives a sentence where a crashed trace at the path was set aside.
-  /// - Throws: `.io`; EBUSY where another recorder is at work there. Nothing is left behind then, and what
-  ///   was at the path is still there.
+  /// - Throws: `.io`; EBUSY where another recorder is at work there. Nothing is left behind then,
+  ///   and what was at the path is still there.
   static func create(
     at path: SystemPath, notice: (String) -> Void
   ) throws(FNVMError) -> TraceFiles {
@@ -42,7 +42,8 @@ extension TraceFiles {
   private static var newSuffix: String { ".fnvm-new" }
 
   /// The new file, locked, so that of two recorders that start at once one is refused.
-  private static func openLocked(_ location: borrowing TraceLocation) throws(FNVMError) -> OwnedDescriptor
+  private static func openLocked(_ location: borrowing TraceLocation) throws(FNVMError)
+    -> OwnedDescriptor
   {
     let name = location.name(suffix: newSuffix)
     for _ in 0..<8 {

@@ -1,7 +1,8 @@
 internal import CFastNVMetricsShims
 
-/// The files of a trace that is not complete yet: the trace itself, with a header and the fast samples, and
-/// one spool for each other stream. docs/trace-format.md says what lies on disk at each moment.
+/// The files of a trace that is not complete yet: the trace itself, with a header and the fast
+/// samples, and one spool for each other stream. docs/trace-format.md says what lies on disk at
+/// each moment.
 ///
 /// Used by one thread at a time.
 final class TraceFiles {
@@ -15,7 +16,8 @@ final class TraceFiles {
     var byteCount: Int64
   }
 
-  /// Takes over open files. `spools` are the medium, slow and sync point spools, −1 for a missing one.
+  /// Takes over open files. `spools` are the medium, slow and sync point spools, −1 for a missing
+  /// one.
   init(
     _ location: consuming TraceLocation, trace: consuming OwnedDescriptor, spools: [CInt],
     fastBytes: Int64
@@ -45,9 +47,11 @@ final class TraceFiles {
 
   /// Appends whole records.
   ///
-  /// - Returns: how many of them are in the file now, and an errno where those are not all. What was
-  ///   written of a torn record is overwritten by the next call.
-  func append(_ bytes: UnsafeRawBufferPointer, to stream: TraceStream) -> (records: Int, errno: CInt) {
+  /// - Returns: how many of them are in the file now, and an errno where those are not all. What
+  ///   was written of a torn record is overwritten by the next call.
+  func append(_ bytes: UnsafeRawBufferPointer, to stream: TraceStream) -> (
+    records: Int, errno: CInt
+  ) {
     let index = stream.rawValue
     let whole = Int64(stream.recordSize) * Int64(recordCount(stream))
     var done = 0
@@ -70,9 +74,9 @@ final class TraceFiles {
 
   /// Makes a complete trace of the files: appends the spools to it, then says so in its header.
   ///
-  /// A crash in between can be recovered from: counts in the header of an unfinished trace say how much
-  /// of it is fast samples, and the spools are removed last. Without space for all of it, trace and
-  /// spools stay as they are.
+  /// A crash in between can be recovered from: counts in the header of an unfinished trace say how
+  /// much of it is fast samples, and the spools are removed last. Without space for all of it,
+  /// trace and spools stay as they are.
   func complete(_ header: TraceHeader) throws(FNVMError) {
     var header = header
     header.fastSampleCount = recordCount(.fast)
@@ -125,7 +129,8 @@ final class TraceFiles {
         let count = fnvm_sys_pread(from, raw.baseAddress, wanted, copied)
         if count <= 0 { return count == 0 ? ErrorNumber.io : CInt(truncatingIfNeeded: -count) }
         var done = 0
-        let error = fnvm_sys_pwrite_all(trace.rawValue, raw.baseAddress, Int(count), end + copied, &done)
+        let error = fnvm_sys_pwrite_all(
+          trace.rawValue, raw.baseAddress, Int(count), end + copied, &done)
         copied += Int64(done)
         return -error
       }
@@ -133,8 +138,8 @@ final class TraceFiles {
     }
   }
 
-  /// The sync points that have a fast sample after them in the file: all, unless samples were lost at
-  /// the end.
+  /// The sync points that have a fast sample after them in the file: all, unless samples were lost
+  /// at the end.
   private func syncPointsBefore(_ fastSamples: UInt64) -> UInt64 {
     var count = recordCount(.syncPoints)
     while count > 0 {
@@ -142,7 +147,8 @@ final class TraceFiles {
       let offset =
         Int64(count - 1) * Int64(TraceFormat.SyncPoint.size)
         + Int64(TraceFormat.SyncPoint.fastSampleIndex)
-      let read = fnvm_sys_pread(streams[TraceStream.syncPoints.rawValue].descriptor, &index, 8, offset)
+      let read = fnvm_sys_pread(
+        streams[TraceStream.syncPoints.rawValue].descriptor, &index, 8, offset)
       if read == 8, UInt64(littleEndian: index) < fastSamples { break }
       count -= 1
     }

@@ -1,4 +1,5 @@
-/// The layout of a version 1 trace, in bytes: little-endian, packed. docs/trace-format.md is its text.
+/// The layout of a version 1 trace, in bytes: little-endian, packed. docs/trace-format.md is its
+/// text.
 ///
 /// Computed, not stored: the tick path may not touch a global that could be initialised lazily.
 enum TraceFormat {

@@ -122,7 +122,8 @@ extension TraceHeader {
   }
 
   /// - Parameter raw: at least 728 bytes.
-  /// - Returns: nil where the counts of cores, rails and zones cannot be (the rest is for the caller to check).
+  /// - Returns: nil where the counts of cores, rails and zones cannot be (the rest is for the
+  ///   caller to check).
   init?(decoding raw: UnsafeRawBufferPointer) {
     typealias At = TraceFormat.Header
     guard raw.count >= TraceFormat.headerSize else { return nil }

@@ -1,7 +1,7 @@
 internal import CFastNVMetricsShims
 
-/// Where a trace is: an open directory and a name in it, so that neither a change of the working directory
-/// nor of the directory's own name moves it.
+/// Where a trace is: an open directory and a name in it, so that neither a change of the working
+/// directory nor of the directory's own name moves it.
 struct TraceLocation: ~Copyable {
   /// As the user wrote it, for messages.
   let shown: SystemPath

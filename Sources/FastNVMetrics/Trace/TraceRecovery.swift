@@ -1,8 +1,8 @@
 internal import CFastNVMetricsShims
 
 extension Trace {
-  /// Completes a trace whose recorder was killed or crashed, from the file and the spools beside it. Does nothing
-  /// to a trace that is complete. Killed half-way, it can be run again.
+  /// Completes a trace whose recorder was killed or crashed, from the file and the spools beside
+  /// it. Does nothing to a trace that is complete. Killed half-way, it can be run again.
   ///
   /// - Returns: whether the trace was completed now.
   /// - Throws: `.io` (EBUSY: it is being recorded), `.format`.
@@ -17,7 +17,8 @@ extension Trace {
       flags: OpenFlag.nonBlocking, purpose: "recover the trace", shownAs: path)
     if let status = readable.status, !status.is_regular {
       throw .io(
-        status.is_directory ? ErrorNumber.isDirectory : ErrorNumber.invalid, "recover the trace", path)
+        status.is_directory ? ErrorNumber.isDirectory : ErrorNumber.invalid, "recover the trace",
+        path)
     }
     guard try header(of: readable, path).isUnfinished else { return false }
 
@@ -34,7 +35,8 @@ extension Trace {
         fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
       }
     }
-    // Counts in an unfinished header: the crash came while the spools were being appended, or after.
+    // Counts in an unfinished header: the crash came while the spools were being appended, or
+    // after.
     let isClosing = header.fastSampleCount > 0 || header.mediumSampleCount > 0
     let wasAppended = isClosing && spools.allSatisfy { $0 < 0 } && header.fileSize == UInt64(size)
     let recordSize = Int64(TraceFormat.Fast.size)
@@ -42,7 +44,8 @@ extension Trace {
     if isClosing { fastRecords = min(fastRecords, Int64(clamping: header.fastSampleCount)) }
     if !isClosing { fastRecords = wholeRecords(trace, fastRecords) }
     let files = TraceFiles(
-      location, trace: trace, spools: spools.map { max($0, -1) }, fastBytes: fastRecords * recordSize)
+      location, trace: trace, spools: spools.map { max($0, -1) },
+      fastBytes: fastRecords * recordSize)
     header.isRecovered = true
     if wasAppended {
       try files.write(header)
@@ -73,8 +76,8 @@ extension Trace {
     return try result.get()
   }
 
-  /// How many records are left when those at the end that were never written are taken away: after a power
-  /// cut a file can be longer than its data, and reads as zeros there.
+  /// How many records are left when those at the end that were never written are taken away: after
+  /// a power cut a file can be longer than its data, and reads as zeros there.
   private static func wholeRecords(_ trace: borrowing OwnedDescriptor, _ records: Int64) -> Int64 {
     var records = records
     while records > 0 {

@@ -13,8 +13,8 @@ enum TraceStream: Int {
     }
   }
 
-  /// What is put behind the trace's name for the file that holds the stream while recording; the fast
-  /// stream, by far the largest, is written into the trace itself, where it stays.
+  /// What is put behind the trace's name for the file that holds the stream while recording; the
+  /// fast stream, by far the largest, is written into the trace itself, where it stays.
   var spoolSuffix: String? {
     switch self {
     case .fast: return nil

@@ -1,0 +1,76 @@
+"""The command fastnvmetrics, run as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import fastnvmetrics as fm
+
+RECORDER = """
+import os, sys, time, fastnvmetrics as fm
+nv = fm.NVMetrics(sys.argv[1], board=fm.get_board_config("generic_linux"))
+nv.start()
+nv.wait_for_warmup()
+while nv.sample_count < 400:
+    time.sleep(0.01)
+nv.sync()
+print("recording", flush=True)
+time.sleep(60)
+"""
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fastnvmetrics", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def killed_trace(path: Path) -> Path:
+    """A trace whose recorder was killed after 400 samples."""
+    recorder = subprocess.Popen(
+        [sys.executable, "-c", RECORDER, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert recorder.stdout is not None
+    assert recorder.stdout.readline() == "recording\n"
+    recorder.send_signal(signal.SIGKILL)
+    recorder.wait(timeout=30)
+    recorder.stdout.close()
+    return path
+
+
+def test_recover_completes_the_trace_of_a_killed_recorder(tmp_path: Path) -> None:
+    path = killed_trace(tmp_path / "run.bin")
+    done = run("recover", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    trace = fm.read_trace(path)
+    assert trace["recovered"]
+    assert len(trace["fast_time_s"]) >= 100
+    assert sorted(os.listdir(tmp_path)) == ["run.bin"]
+
+    before = path.read_bytes()
+    again = run("recover", path)
+    assert again.returncode == 0
+    assert "complete already" in again.stdout
+    assert path.read_bytes() == before
+
+
+def test_recover_says_in_one_line_what_it_cannot_read(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(b"no trace" * 200)
+    for path in (tmp_path / "missing", foreign, tmp_path):
+        done = run("recover", path)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert str(path) in done.stderr
+
+
+def test_wrong_usage_has_its_own_exit_code() -> None:
+    assert run().returncode == 2
+    assert run("no-such-command").returncode == 2
