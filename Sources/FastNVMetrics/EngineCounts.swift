@@ -22,6 +22,9 @@ public struct EngineCounts: Equatable, Sendable {
   /// Currents below zero, stored as 0.
   public var negativeCurrents: UInt64 = 0
 
+  /// Where GPU load comes from at this moment.
+  public var gpuSource = GPUSource.none
+
   /// Nothing recorded.
   public init() {}
 }

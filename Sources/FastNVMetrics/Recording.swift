@@ -47,6 +47,9 @@ final class Recording: @unchecked Sendable {
     let slowRing = try SampleRing(
       recordSize: TraceFormat.Slow.size, minimum: Int(configuration.slowHz) * Self.ringSeconds)
     let files = try TraceFiles.create(at: outputPath, notice: notice)
+    if let text = SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz) {
+      notice(text)
+    }
     self.init(
       board: board, configuration: configuration, fastRing: fastRing, mediumRing: mediumRing,
       slowRing: slowRing, files: files)
@@ -231,6 +234,8 @@ final class Recording: @unchecked Sendable {
     counts.missedFast = counters[Tier.fast].missed.load(ordering: .relaxed)
     counts.missedMedium = counters[Tier.medium].missed.load(ordering: .relaxed)
     counts.missedSlow = counters[Tier.slow].missed.load(ordering: .relaxed)
+    counts.gpuSource =
+      GPUSource(rawValue: counters[Tier.fast].gpuSource.load(ordering: .relaxed)) ?? .none
     for tier in 0..<Tier.count {
       counts.droppedSamples &+= counters[tier].dropped.load(ordering: .relaxed)
       counts.readErrors &+= counters[tier].readErrors.load(ordering: .relaxed)
@@ -246,7 +251,7 @@ final class Recording: @unchecked Sendable {
     header.missedSlow = counts.missedSlow
     header.droppedSamples = counts.droppedSamples
     header.readErrors = counts.readErrors
-    header.isGPUAvailable = counters[Tier.fast].isGPUAvailable.load(ordering: .relaxed)
+    header.isGPUAvailable = counts.gpuSource != .none
     header.isEMCAvailable = counters[Tier.fast].isEMCAvailable.load(ordering: .relaxed)
   }
 }

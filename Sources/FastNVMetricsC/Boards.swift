@@ -51,12 +51,7 @@ final class BoardHandle {
       texts += [Array(rail.label.utf8), rail.voltagePath.bytes, rail.currentPath.bytes]
     }
     for zone in config.thermalZones { texts += [Array(zone.name.utf8), zone.tempPath.bytes] }
-    strings = texts.map { bytes in
-      let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
-      for (i, byte) in bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }
-      copy[bytes.count] = 0
-      return copy
-    }
+    strings = texts.map(ownedCString)
   }
 
   private func freeStrings() {
@@ -288,6 +283,12 @@ public func boardRailCurrentPath(_ board: OpaquePointer?, _ index: UInt32) -> Un
   rail(board, index, part: 2)
 }
 
+@_cdecl("fnvm_board_rail_in_total")
+public func boardRailInTotal(_ board: OpaquePointer?, _ index: UInt32) -> CInt {
+  guard let board else { return 0 }
+  return boardHandle(board).config.totalPowerRails.contains(Int(index)) ? 1 : 0
+}
+
 private func zone(
   _ board: OpaquePointer?, _ index: UInt32, part: Int
 ) -> UnsafePointer<CChar>? {
@@ -352,8 +353,10 @@ private func headerAgreement() {
   agree(type(of: h22), type(of: s22))
   let h23 = CFastNVMetrics.fnvm_board_rail_current_path, s23 = boardRailCurrentPath
   agree(type(of: h23), type(of: s23))
-  let h24 = CFastNVMetrics.fnvm_board_zone_name, s24 = boardZoneName
+  let h24 = CFastNVMetrics.fnvm_board_rail_in_total, s24 = boardRailInTotal
   agree(type(of: h24), type(of: s24))
-  let h25 = CFastNVMetrics.fnvm_board_zone_temp_path, s25 = boardZoneTempPath
+  let h25 = CFastNVMetrics.fnvm_board_zone_name, s25 = boardZoneName
   agree(type(of: h25), type(of: s25))
+  let h26 = CFastNVMetrics.fnvm_board_zone_temp_path, s26 = boardZoneTempPath
+  agree(type(of: h26), type(of: s26))
 }

@@ -21,9 +21,7 @@ final class EngineHandle {
       for known in handedOut where Array(known.text.utf8) == bytes {
         return UnsafePointer(known.copy)
       }
-      let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
-      for (i, byte) in bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }
-      copy[bytes.count] = 0
+      let copy = ownedCString(bytes)
       handedOut.append((notices[Int(index)], copy))
       return UnsafePointer(copy)
     }
@@ -123,7 +121,7 @@ public func engineCounts(
     return invalid("fnvm_engine_counts: struct_size is smaller than its first version")
   }
   let counts = handle(engine).engine.counts
-  out.pointee.reserved = 0
+  out.pointee.gpu_source = counts.gpuSource.rawValue
   out.pointee.fast_samples = counts.fastSamples
   out.pointee.medium_samples = counts.mediumSamples
   out.pointee.slow_samples = counts.slowSamples

@@ -64,11 +64,6 @@ public func statusName(_ status: fnvm_status) -> UnsafePointer<CChar>? {
   }
 }
 
-/// A literal as a C string; literals end in NUL and live for ever.
-func staticText(_ text: StaticString) -> UnsafePointer<CChar> {
-  UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
-}
-
 private func headerAgreement() {
   let h1 = CFastNVMetrics.fnvm_last_error_message, s1 = lastErrorMessage
   agree(type(of: h1), type(of: s1))

@@ -115,8 +115,9 @@ FNVM_API const char *fnvm_last_error_path(void);
 /** A description of a board: which files to sample, and under which names.
  *
  *  The root is a directory put before /proc, /sys and /etc: the host's tree mounted in a container,
- *  a simulated board, a fixture. Where a function takes one, NULL stands for the environment
- *  variable FASTNVMETRICS_ROOT, and where that is unset or empty, for the machine itself.
+ *  a simulated board, a fixture. Where a function takes one, NULL or "" stands for the environment
+ *  variable FASTNVMETRICS_ROOT, and where that is unset or empty, for the machine itself; "/" is the
+ *  machine itself whatever the variable says.
  *
  *  Ownership: fnvm_board_detect, _named, _create and _copy create a board, fnvm_board_free frees
  *  it. An engine copies the board it is given. Thread-safety: one thread at a time may change a
@@ -188,9 +189,67 @@ FNVM_API uint32_t fnvm_board_num_power_rails(const fnvm_board *board);
 FNVM_API const char *fnvm_board_rail_label(const fnvm_board *board, uint32_t rail);
 FNVM_API const char *fnvm_board_rail_voltage_path(const fnvm_board *board, uint32_t rail);
 FNVM_API const char *fnvm_board_rail_current_path(const fnvm_board *board, uint32_t rail);
+/** 1: the rail is one of those whose sum is the power of the module, each watt counted once; 0 for
+ *  every rail where that is not known. */
+FNVM_API int fnvm_board_rail_in_total(const fnvm_board *board, uint32_t rail);
 FNVM_API uint32_t fnvm_board_num_thermal_zones(const fnvm_board *board);
 FNVM_API const char *fnvm_board_zone_name(const fnvm_board *board, uint32_t zone);
 FNVM_API const char *fnvm_board_zone_temp_path(const fnvm_board *board, uint32_t zone);
+
+/* ==== Doctor ================================================================================== */
+
+/** What is known of one node of a board: whether it can be read, and if not, why and what to do. */
+typedef struct fnvm_node_report {
+  uint32_t struct_size; /**< sizeof(fnvm_node_report) */
+  uint32_t kind;        /**< FNVM_NODE_… */
+  uint32_t state;       /**< FNVM_NODE_IS_… */
+  int32_t error_number; /**< errno of the failed read, 0: none */
+  int64_t value;        /**< what it says now, in `unit` */
+  uint64_t read_ns;     /**< what a read costs, in nanoseconds; 0: not read */
+  double refresh_ms;    /**< how often the sensor measures, in milliseconds; 0: not known */
+  const char *name;     /**< the rail's label, the zone's type, "load", "mc_all" … */
+  const char *path;     /**< where it is, or where it was looked for first */
+  const char *unit;     /**< the unit of `value`, "": none */
+  const char *advice;   /**< what follows for a recording and what to do, "": all is well */
+} fnvm_node_report;
+
+#define FNVM_NODE_REPORT_INIT { (uint32_t)sizeof(fnvm_node_report), 0u, 0u, 0, 0, 0u, 0.0, NULL, NULL, NULL, NULL }
+
+#define FNVM_NODE_BOARD 0u
+#define FNVM_NODE_GPU 1u
+#define FNVM_NODE_CPU 2u
+#define FNVM_NODE_MEMORY 3u
+#define FNVM_NODE_EMC 4u
+#define FNVM_NODE_RAIL 5u
+#define FNVM_NODE_ZONE 6u
+
+#define FNVM_NODE_IS_GOOD 0u         /**< found and read */
+#define FNVM_NODE_IS_ABSENT 1u       /**< not there */
+#define FNVM_NODE_IS_FORBIDDEN 2u    /**< there, and this process may not read it */
+#define FNVM_NODE_IS_FAILING 3u      /**< there, and the read failed */
+#define FNVM_NODE_IS_POWERED_DOWN 4u /**< a zone or GPU that is off at this moment */
+#define FNVM_NODE_IS_LEFT_OUT 5u     /**< there, and beyond what a trace can hold */
+
+/** The findings of an examination. Any number of threads may read one. */
+typedef struct fnvm_doctor fnvm_doctor;
+
+/** Reads every node of a board a few times. Blocks: some 100 ms on a board.
+ *  @param board a name, or NULL: the board that is detected, else what the machine has.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_UNKNOWN_BOARD. */
+FNVM_API fnvm_status fnvm_doctor_examine(const char *board, const char *root, fnvm_doctor **out);
+
+/** Frees them, and every string in their reports. NULL is allowed. */
+FNVM_API void fnvm_doctor_free(fnvm_doctor *doctor);
+
+/** @return how many reports there are: the board first, then its nodes in the order of a trace; 0 for
+ *  NULL. */
+FNVM_API uint32_t fnvm_doctor_count(const fnvm_doctor *doctor);
+
+/** Fills in a report; its strings are borrowed from the doctor.
+ *  @param report set struct_size before the call.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: index past the last). */
+FNVM_API fnvm_status fnvm_doctor_report(const fnvm_doctor *doctor, uint32_t index,
+                                        fnvm_node_report *report);
 
 /* ==== Engine ================================================================================== */
 
@@ -209,10 +268,14 @@ typedef struct fnvm_options {
 
 #define FNVM_OPTIONS_INIT { (uint32_t)sizeof(fnvm_options), 1000u, 100u, 10u }
 
+#define FNVM_GPU_SOURCE_NONE 0u     /**< there is no node */
+#define FNVM_GPU_SOURCE_LOAD 1u     /**< `load`, refreshed every 16.7 ms */
+#define FNVM_GPU_SOURCE_COUNTERS 2u /**< `counters`, a utilisation for each interval */
+
 /** How much an engine has recorded, and what it had to leave out. Set struct_size before the call. */
 typedef struct fnvm_counts {
   uint32_t struct_size; /**< sizeof(fnvm_counts) */
-  uint32_t reserved;    /**< 0 */
+  uint32_t gpu_source;  /**< FNVM_GPU_SOURCE_…: where GPU load comes from */
   uint64_t fast_samples, medium_samples, slow_samples, sync_points;
   uint64_t missed_fast, missed_medium, missed_slow; /**< deadlines skipped because the tier was late */
   uint64_t dropped_samples;   /**< lost because the disk could not keep up */

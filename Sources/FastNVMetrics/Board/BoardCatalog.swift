@@ -11,6 +11,8 @@ struct CatalogBoard: Sendable {
   var cpuCoreCount: Int
   /// Rails in the order of the trace.
   var rails: [CatalogRail]
+  /// The rails whose sum is the module's power. No rail measures the carrier board.
+  var totalRails: [String]
   /// Thermal zone types in the order of the trace, as L4T 36 writes them.
   var zones: [String]
 }
@@ -45,14 +47,18 @@ enum BoardCatalog {
           CatalogRail(label: "VIN_SYS_5V0", chip: "1-0040", channel: 3, nominalHwmon: 3),
           CatalogRail(label: "VDDQ_VDD2_1V8AO", chip: "1-0041", channel: 2, nominalHwmon: 4),
         ],
+        // VDDQ_VDD2_1V8AO, the DRAM, is fed from VIN_SYS_5V0: adding it would count it twice.
+        totalRails: ["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"],
         zones: socZones + ["tboard-thermal", "tdiode-thermal"]),
       CatalogBoard(
         name: "orin_nx", product: "Jetson Orin NX", moduleIDs: ["p3767-0000", "p3767-0001"],
-        cpuCoreCount: 8, rails: p3767Rails, zones: socZones + ["tboard-thermal"]),
+        cpuCoreCount: 8, rails: p3767Rails, totalRails: ["VDD_IN"],
+        zones: socZones + ["tboard-thermal"]),
       CatalogBoard(
         name: "orin_nano", product: "Jetson Orin Nano",
         moduleIDs: ["p3767-0003", "p3767-0004", "p3767-0005"],
-        cpuCoreCount: 6, rails: p3767Rails, zones: socZones + ["tboard-thermal"]),
+        cpuCoreCount: 6, rails: p3767Rails, totalRails: ["VDD_IN"],
+        zones: socZones + ["tboard-thermal"]),
     ]
   }
 
@@ -96,6 +102,6 @@ extension CatalogBoard {
         ThermalZoneConfig(
           name: zone, tempPath: root.path("/sys/class/thermal/thermal_zone\(index)/temp"))
       },
-      root: root.prefix)
+      root: root.name)
   }
 }

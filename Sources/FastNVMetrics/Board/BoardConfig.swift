@@ -45,6 +45,22 @@ public struct BoardConfig: Equatable, Sendable {
     self.isDetected = isDetected
   }
 
+  /// The rails, by position in `powerRails`, whose sum is the power of the module, each watt counted
+  /// once; empty where that is not known, because the board is not in the catalogue or lacks one of
+  /// those rails.
+  public var totalPowerRails: [Int] {
+    guard let known = BoardCatalog.board(named: boardName) else { return [] }
+    var positions: [Int] = []
+    for label in known.totalRails {
+      let wanted = Array(label.utf8)
+      guard let position = powerRails.firstIndex(where: { Array($0.label.utf8) == wanted }) else {
+        return []
+      }
+      positions.append(position)
+    }
+    return positions
+  }
+
   /// - Throws: `.invalid` where the board does not fit into a trace.
   func validate() throws(FNVMError) {
     guard (1...Self.maxCPUCores).contains(cpuCoreCount) else {

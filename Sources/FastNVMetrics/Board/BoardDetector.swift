@@ -9,7 +9,7 @@ enum BoardDetector {
       gpuLoadPath: GPUNode.find(root: root),
       emcActmonPath: EMCNodes.findActmon(root: root), emcClkRatePath: EMCNodes.findRate(root: root),
       powerRails: rails(of: board, root: root), thermalZones: zones(of: board, root: root),
-      root: root.prefix, isDetected: true)
+      root: root.name, isDetected: true)
   }
 
   /// What this machine has, whatever it is.
@@ -24,21 +24,25 @@ enum BoardDetector {
       emcActmonPath: EMCNodes.findActmon(root: root), emcClkRatePath: EMCNodes.findRate(root: root),
       powerRails: Array(rails.prefix(BoardConfig.maxPowerRails)),
       thermalZones: Array(zones.prefix(BoardConfig.maxThermalZones)),
-      root: root.prefix)
+      root: root.name)
+  }
+
+  private static func rails(of board: CatalogBoard, root: Root) -> [PowerRailConfig] {
+    let chips = HwmonChip.all(root: root).filter { $0.isINA3221 }
+    let rails = inOrder(chips.flatMap { $0.rails(requireLabel: true) }, of: board)
+    return Array(rails.prefix(BoardConfig.maxPowerRails))
   }
 
   /// Rails by label in the catalogue's order, then those it does not know by address and channel.
-  private static func rails(of board: CatalogBoard, root: Root) -> [PowerRailConfig] {
-    var found = HwmonChip.all(root: root).filter { $0.isINA3221 }.flatMap {
-      $0.rails(requireLabel: true)
-    }
-    var rails: [PowerRailConfig] = []
+  static func inOrder(_ rails: [PowerRailConfig], of board: CatalogBoard) -> [PowerRailConfig] {
+    var rest = rails
+    var ordered: [PowerRailConfig] = []
     for known in board.rails {
       let label = Array(known.label.utf8)
-      guard let index = found.firstIndex(where: { Array($0.label.utf8) == label }) else { continue }
-      rails.append(found.remove(at: index))
+      guard let index = rest.firstIndex(where: { Array($0.label.utf8) == label }) else { continue }
+      ordered.append(rest.remove(at: index))
     }
-    return Array((rails + found).prefix(BoardConfig.maxPowerRails))
+    return ordered + rest
   }
 
   /// The catalogue's zones that are here, under the catalogue's names and in its order.
@@ -82,7 +86,7 @@ enum BoardDetector {
 
 extension BoardConfig {
   /// The root that FASTNVMETRICS_ROOT names, empty where it is unset.
-  package static var environmentRoot: SystemPath { Root(nil).prefix }
+  package static var environmentRoot: SystemPath { Root(nil).name }
 
   /// The board this program runs on, with the nodes that can be read.
   ///

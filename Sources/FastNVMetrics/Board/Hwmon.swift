@@ -64,8 +64,7 @@ struct HwmonChip {
   ///   chips labels are rare, and the chip's name and channel stand in.
   func rails(requireLabel: Bool) -> [PowerRailConfig] {
     var rails: [PowerRailConfig] = []
-    // in4 and up of an INA3221 are shunt voltages and their sum, not rails.
-    for channel in 1...(isINA3221 ? 3 : 16) {
+    for channel in channels {
       let voltage = directory.appending("in\(channel)_input")
       let current = directory.appending("curr\(channel)_input")
       if TextFile.integer(directory.appending("in\(channel)_enable")) == 0 { continue }
@@ -75,6 +74,24 @@ struct HwmonChip {
     }
     return rails
   }
+
+  /// The rails that are there and that this process may not read.
+  func forbiddenRails() -> [PowerRailConfig] {
+    var rails: [PowerRailConfig] = []
+    for channel in channels {
+      let voltage = directory.appending("in\(channel)_input")
+      let current = directory.appending("curr\(channel)_input")
+      let errors = [NodeAccess.check(voltage), NodeAccess.check(current)]
+      guard errors.contains(ErrorNumber.accessDenied), !errors.contains(ErrorNumber.noEntry),
+        let label = label(channel, required: isINA3221)
+      else { continue }
+      rails.append(PowerRailConfig(label: label, voltagePath: voltage, currentPath: current))
+    }
+    return rails
+  }
+
+  /// in4 and up of an INA3221 are shunt voltages and their sum, not rails.
+  private var channels: ClosedRange<Int> { 1...(isINA3221 ? 3 : 16) }
 
   private func label(_ channel: Int, required: Bool) -> String? {
     let found =

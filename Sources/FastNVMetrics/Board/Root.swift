@@ -6,14 +6,18 @@ internal import CFastNVMetricsShims
 /// Links inside it are followed as they are for a process whose root it is: an absolute target
 /// starts at the root again, and `..` does not lead out of it.
 struct Root: Sendable {
-  /// Empty: the machine itself.
+  /// What is put before a path; empty: the machine itself.
   let prefix: SystemPath
+  /// The root as a board keeps it: "/" where the machine itself was asked for in so many words, which
+  /// FASTNVMETRICS_ROOT does not override.
+  let name: SystemPath
 
-  /// - Parameter prefix: nil stands for the environment variable FASTNVMETRICS_ROOT.
-  init(_ prefix: SystemPath?) {
-    var bytes = (prefix ?? Self.fromEnvironment).bytes
+  /// - Parameter given: nil or empty stands for the environment variable FASTNVMETRICS_ROOT.
+  init(_ given: SystemPath?) {
+    name = given.flatMap { $0.isEmpty ? nil : $0 } ?? Self.fromEnvironment
+    var bytes = name.bytes
     while bytes.last == slash { bytes.removeLast() }
-    self.prefix = SystemPath(bytes: bytes)
+    prefix = SystemPath(bytes: bytes)
   }
 
   private static var fromEnvironment: SystemPath {

@@ -7,7 +7,9 @@ enum ThermalZones {
 
   /// The zones whose temperature this process may read, by number. A zone that is powered down now
   /// (EAGAIN, ENODATA) is one of them.
-  static func all(root: Root) -> [Zone] {
+  ///
+  /// - Parameter readableOnly: false adds those that this process may not read.
+  static func all(root: Root, readableOnly: Bool = true) -> [Zone] {
     var zones: [Zone] = []
     for entry in Directory.names(in: root.path("/sys/class/thermal")) {
       guard entry.starts(with: Array("thermal_zone".utf8)),
@@ -15,7 +17,9 @@ enum ThermalZones {
         let type = TextFile.line(zone.path.appending("type"))
       else { continue }
       let temp = zone.path.appending("temp")
-      if NodeAccess.check(temp) == 0 { zones.append(Zone(type: type, tempPath: temp)) }
+      if !readableOnly || NodeAccess.check(temp) == 0 {
+        zones.append(Zone(type: type, tempPath: temp))
+      }
     }
     return zones
   }

@@ -29,8 +29,10 @@ struct Node: ~Copyable {
 
   deinit { fnvm_sys_close(descriptor) }
 
-  /// Whether there is a file to read at this moment.
-  var isOpen: Bool { descriptor >= 0 }
+  /// Whether there is, or may be by now, a file to read: a node that is optional is left alone else.
+  var isThere: Bool {
+    descriptor >= 0 || mailbox.pointee.replacement.load(ordering: .relaxed) >= 0
+  }
 
   /// Whether there ever was one: only then is a failed read a failure. A path that the caller gave
   /// counts.
@@ -58,7 +60,7 @@ struct Node: ~Copyable {
       result = fnvm_sys_read_afresh(path, buffer, count)
     } else {
       result = fnvm_sys_pread(descriptor, buffer, count, 0)
-      if result == 0 &- Int(fnvmIllegalSeek), let path {
+      if result == 0 &- Int(fnvmIllegalSeek) || result == 0, let path {
         isReadAfresh = true
         result = fnvm_sys_read_afresh(path, buffer, count)
       }

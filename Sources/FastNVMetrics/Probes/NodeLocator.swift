@@ -1,5 +1,5 @@
 /// How a node is found, at first and again after it went away.
-enum NodeLocator {
+indirect enum NodeLocator {
   /// At this path and nowhere else.
   case fixed(SystemPath)
   /// Nodes of a detected board, at the path that detection found, or wherever they are by now.
@@ -10,19 +10,25 @@ enum NodeLocator {
   case rail(SystemPath, label: String, isCurrent: Bool, Root)
   /// By type: zone numbers change as well.
   case zone(SystemPath, name: String, Root)
+  /// In the directory of another node, wherever that is.
+  case beside(NodeLocator, String)
 
   var startPath: SystemPath {
     switch self {
     case .fixed(let path), .gpuLoad(let path, _), .emcActmon(let path, _), .emcRate(let path, _),
       .rail(let path, _, _, _), .zone(let path, _, _):
       return path
+    case .beside(let other, let name): return Self.neighbour(of: other.startPath, name)
     }
   }
 
   /// Whether there is more than one place to look at.
   var canSearch: Bool {
-    if case .fixed = self { return false }
-    return true
+    switch self {
+    case .fixed: return false
+    case .beside(let other, _): return other.canSearch
+    default: return true
+    }
   }
 
   /// Looks everywhere; empty where the node is not to be found.
@@ -38,6 +44,7 @@ enum NodeLocator {
       let wanted = Array(name.utf8)
       let zone = ThermalZones.all(root: root).first { ThermalZones.isSame($0.type, wanted) }
       return zone?.tempPath ?? SystemPath()
+    case .beside(let other, let name): return Self.neighbour(of: other.find(), name)
     }
   }
 
@@ -48,6 +55,10 @@ enum NodeLocator {
     case .rail, .zone: return find()
     default: return !path.isEmpty && NodeAccess.check(path) == 0 ? path : find()
     }
+  }
+
+  private static func neighbour(of path: SystemPath, _ name: String) -> SystemPath {
+    path.isEmpty ? path : path.parent.appending(name)
   }
 
   /// The rail of that label; of several, the one whose chip is named in the path where it was.

@@ -5,7 +5,7 @@ struct ThermalProbe: ~Copyable {
   private var temp: Node
 
   /// What L4T 35 answers for a zone that is powered down.
-  private static var poweredDownMillidegrees: Int64 { -256_000 }
+  static var poweredDownMillidegrees: Int64 { -256_000 }
 
   init(_ zone: ThermalZoneConfig, board: BoardConfig, keeper: NodeKeeper) {
     temp = keeper.node(

@@ -5,7 +5,7 @@ struct FastTier: ~Copyable {
   private var ring: RingProducer
   private let counters: UnsafeMutablePointer<TierCounters>
   private let scratch: Scratch
-  private var gpu: GPULoadProbe
+  private var gpu: GPUProbe
   private var cpu: CPUProbe
   private var memory: MemoryProbe
   private var emc: EMCProbe
@@ -30,7 +30,7 @@ struct FastTier: ~Copyable {
     self.ring = ring
     self.counters = counters
     scratch = Scratch(byteCount: 4096)
-    gpu = GPULoadProbe(board, keeper: keeper)
+    gpu = GPUProbe(board, keeper: keeper)
     cpu = CPUProbe(root: root, coreColumns: coreColumns, period: period, keeper: keeper)
     memory = MemoryProbe(root: root, keeper: keeper)
     emc = EMCProbe(board, keeper: keeper)
@@ -40,7 +40,7 @@ struct FastTier: ~Copyable {
   ///
   /// - Returns: t = 0.
   mutating func begin() -> UInt64 {
-    _ = gpu.read(scratch, errors: &errors)
+    _ = gpu.read(at: Clock.monotonic(), scratch, errors: &errors)
     _ = memory.read(scratch, errors: &errors)
     _ = emc.read(scratch, errors: &errors)
     startTime = Clock.monotonic()
@@ -97,7 +97,7 @@ struct FastTier: ~Copyable {
     record.storeBytes(
       of: Double(now &- startTime) / 1e9, toByteOffset: At.time, as: Double.self)
     record.storeBytes(
-      of: gpu.read(scratch, errors: &errors), toByteOffset: At.gpuLoad, as: UInt16.self)
+      of: gpu.read(at: now, scratch, errors: &errors), toByteOffset: At.gpuLoad, as: UInt16.self)
     cpu.take(sample: number, at: now, scratch, errors: &errors)
     let memory = memory.read(scratch, errors: &errors)
     record.storeBytes(of: memory.usedKB, toByteOffset: At.ramUsed, as: UInt64.self)
@@ -144,7 +144,7 @@ struct FastTier: ~Copyable {
     counters.pointee.missed.store(missed, ordering: .relaxed)
     counters.pointee.dropped.store(dropped, ordering: .relaxed)
     counters.pointee.readErrors.store(errors, ordering: .relaxed)
-    counters.pointee.isGPUAvailable.store(gpu.isAvailable, ordering: .relaxed)
+    counters.pointee.gpuSource.store(gpu.source.rawValue, ordering: .relaxed)
     counters.pointee.isEMCAvailable.store(emc.isAvailable, ordering: .relaxed)
   }
 }

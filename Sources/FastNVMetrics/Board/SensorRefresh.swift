@@ -1,0 +1,27 @@
+/// How often a power sensor measures: reading it faster returns repeats.
+struct SensorRefresh {
+  /// The chip's refresh interval (`update_interval`), averaging included; nil where it does not say.
+  let milliseconds: Int64?
+  /// How many measurements it averages (`samples`); nil where it does not say.
+  let samples: Int64?
+
+  /// - Parameter node: `in1_input` or any other node of the chip.
+  init(besides node: SystemPath) {
+    let directory = node.parent
+    milliseconds = TextFile.integer(directory.appending("update_interval")).flatMap {
+      $0 > 0 ? $0 : nil
+    }
+    samples = TextFile.integer(directory.appending("samples"))
+  }
+
+  /// What to tell the user of a rate above the slowest chip's: nil where there is none.
+  static func notice(for board: BoardConfig, mediumHz: UInt32) -> String? {
+    var slowest: Int64 = 0
+    for rail in board.powerRails where !rail.currentPath.isEmpty {
+      slowest = max(slowest, SensorRefresh(besides: rail.currentPath).milliseconds ?? 0)
+    }
+    if slowest == 0 || Int64(mediumHz) * slowest <= 1000 { return nil }
+    return
+      "The power rails are read at \(mediumHz) Hz, but their sensor measures only every \(slowest) ms (update_interval): samples in between repeat the last value."
+  }
+}
