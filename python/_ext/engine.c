@@ -290,8 +290,22 @@ static PyMethodDef engine_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *engine_gpu_source(PyObject *object, void *unused)
+{
+  fnvm_counts counts = FNVM_COUNTS_INIT;
+  const fnvm_status status = fnvm_engine_counts(((Engine *)object)->handle, &counts);
+  (void)unused;
+  if (status != FNVM_OK) {
+    return ext_raise(state_of(object), status);
+  }
+  return PyUnicode_FromString(counts.gpu_source == FNVM_GPU_SOURCE_COUNTERS ? "counters"
+                              : counts.gpu_source == FNVM_GPU_SOURCE_LOAD   ? "load"
+                                                                            : "none");
+}
+
 static PyGetSetDef engine_properties[] = {
     {"board", engine_board, NULL, "The board, as the tuple that was given or detected.", NULL},
+    {"gpu_source", engine_gpu_source, NULL, "Where GPU load comes from.", NULL},
     {"sample_count", engine_sample_count, NULL, "Fast samples so far.", NULL},
     {"is_running", engine_is_running, NULL, "Whether it is recording.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -46,6 +46,10 @@ int ext_board_from_tuple(const ext_state *state, PyObject *tuple, fnvm_board **o
 PyObject *ext_detect_board(PyObject *module, PyObject *root);
 PyObject *ext_get_board_config(PyObject *module, PyObject *args);
 
+/* ---- doctor.c -------------------------------------------------------------------------------- */
+
+PyObject *ext_doctor(PyObject *module, PyObject *args);
+
 /* ---- engine.c -------------------------------------------------------------------------------- */
 
 /* The type Engine. */

@@ -19,6 +19,10 @@ PyDoc_STRVAR(detect_board_doc,
 PyDoc_STRVAR(get_board_config_doc,
              "get_board_config(name, root, /)\n--\n\nThe board of that name, as a tuple.");
 
+PyDoc_STRVAR(doctor_doc,
+             "doctor(board, root, /)\n--\n\n"
+             "What is known of each node of a board, named or detected, as tuples.");
+
 PyDoc_STRVAR(recover_doc,
              "recover(path, /)\n--\n\n"
              "Complete a trace whose recorder crashed; return whether it was unfinished.");
@@ -43,6 +47,7 @@ static PyMethodDef module_methods[] = {
     {"version", module_version, METH_NOARGS, version_doc},
     {"detect_board", ext_detect_board, METH_O, detect_board_doc},
     {"get_board_config", ext_get_board_config, METH_VARARGS, get_board_config_doc},
+    {"doctor", ext_doctor, METH_VARARGS, doctor_doc},
     {"recover", module_recover, METH_O, recover_doc},
     {NULL, NULL, 0, NULL},
 };

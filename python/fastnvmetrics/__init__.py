@@ -16,7 +16,9 @@ from .board import (
     ThermalZoneConfig,
     detect_board,
     get_board_config,
+    total_power_rails,
 )
+from .diagnosis import NodeReport, doctor
 from .errors import FastNVMetricsError
 from .recorder import NVMetrics, recover
 from .trace import read_trace
@@ -26,14 +28,17 @@ __all__ = [
     "BoardConfig",
     "FastNVMetricsError",
     "NVMetrics",
+    "NodeReport",
     "PowerRailConfig",
     "ThermalZoneConfig",
     "TraceData",
     "__version__",
     "detect_board",
+    "doctor",
     "get_board_config",
     "read_trace",
     "recover",
+    "total_power_rails",
 ]
 
 __version__ = "0.3.0"

@@ -6,6 +6,7 @@ import copy as _copy
 import dataclasses
 import operator
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "ThermalZoneConfig",
     "detect_board",
     "get_board_config",
+    "total_power_rails",
 ]
 
 #: A board as the extension takes and returns it. Names are text, paths are bytes: board_name,
@@ -129,6 +131,41 @@ class BoardConfig:
             There is no field of that name.
         """
         return dataclasses.replace(_copy.deepcopy(self), **changes)
+
+
+#: Which rails add up to the power of the module. On AGX, VDDQ_VDD2_1V8AO (the DRAM) is fed from
+#: VIN_SYS_5V0: adding it would count it twice. No rail measures the carrier board.
+_TOTAL_RAILS = {
+    "agx_orin": ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"),
+    "orin_nx": ("VDD_IN",),
+    "orin_nano": ("VDD_IN",),
+}
+
+
+def total_power_rails(board_name: str, rail_names: Sequence[str]) -> list[int]:
+    """Return which columns add up to the power of the module, each watt counted once.
+
+    Parameters
+    ----------
+    board_name, rail_names
+        As in a trace: ``trace["board_name"]`` and ``trace["power_rail_names"]``.
+
+    Returns
+    -------
+    list of int
+        Positions in `rail_names`; empty where it is not known, because the board is not in the
+        catalogue or lacks one of those rails.
+
+    Examples
+    --------
+    >>> total_power_rails("orin_nx", ["VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"])
+    [0]
+    """
+    labels = _TOTAL_RAILS.get(board_name, ())
+    names = list(rail_names)
+    if not all(label in names for label in labels):
+        return []
+    return [names.index(label) for label in labels]
 
 
 def detect_board(*, root: PathLike | None = None) -> BoardConfig:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 
+from fastnvmetrics.diagnosis import NodeReport, doctor
 from fastnvmetrics.recorder import recover
 
 __all__ = ["main"]
@@ -27,8 +30,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("files", nargs="+", metavar="FILE")
     command.set_defaults(run=_recover)
 
+    command = commands.add_parser(
+        "doctor",
+        help="say of every node of the board whether it can be read, and why not",
+        description="Examine every node of the board: found or not, readable or not and why, its value "
+        "now, the cost of a read, how often the sensor measures, and what to do. The exit code is 0 "
+        "where all that a recording needs can be read, else 1.",
+    )
+    command.add_argument("--board", metavar="NAME", help="a board by name; else the one detected")
+    command.add_argument("--root", metavar="DIR", help="a directory before /proc, /sys and /etc")
+    command.add_argument("--json", action="store_true", help="print a JSON list")
+    command.set_defaults(run=_doctor)
+
     options = parser.parse_args(arguments)
-    return int(options.run(options))
+    try:
+        return int(options.run(options))
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"fastnvmetrics: {error}", file=sys.stderr)
+        return 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    nodes = doctor(options.board, root=options.root)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(node) for node in nodes], indent=1))
+    else:
+        for line in _table(nodes):
+            print(line)
+    needed = [node for node in nodes if node.kind != "board" and node.name != "cpuidle"]
+    return 0 if all(node.is_readable or node.state == "left out" for node in needed) else 1
+
+
+def _table(nodes: Sequence[NodeReport]) -> list[str]:
+    """A line for each node; what to do about one that is not well stands below it."""
+    lines = [f"{'node':<24} {'state':<13} {'value now':>22} {'read':>9} {'refresh':>9}  path"]
+    for node in nodes:
+        is_read = node.state in ("good", "powered down") and node.kind != "board"
+        value = f"{node.value} {node.unit}" if is_read else ""
+        cost = f"{node.read_us:.1f} µs" if node.read_us else ""
+        refresh = f"{node.refresh_ms:g} ms" if node.refresh_ms else ""
+        name = f"{node.kind} {node.name}"
+        lines.append(
+            f"{name:<24} {node.state:<13} {value:>22} {cost:>9} {refresh:>9}  {node.path}"
+        )
+        if node.advice:
+            lines.append(f"    {node.advice}")
+    return lines
 
 
 def _recover(options: argparse.Namespace) -> int:

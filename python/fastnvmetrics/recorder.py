@@ -175,6 +175,15 @@ class NVMetrics:
         return self._engine.counts()
 
     @property
+    def gpu_source(self) -> str:
+        """Where GPU load comes from at this moment.
+
+        ``"counters"``: a utilisation for each interval; ``"load"``: what the GPU's firmware says,
+        refreshed every 16.7 ms; ``"none"``: there is no node, and the column is 0.
+        """
+        return self._engine.gpu_source
+
+    @property
     def notices(self) -> list[str]:
         """What the user should know about the current or last recording, one sentence each."""
         return self._engine.notices()

@@ -51,6 +51,9 @@ def show(title: str, trace: fm.TraceData) -> None:
     row("RAM used", trace["ram_used_kb"] / 1024, "MiB", 0)
     for rail, name in enumerate(trace["power_rail_names"]):
         row(name, trace["power_mw"][:, rail] / 1000, "W", 2)
+    total = fm.total_power_rails(trace["board_name"], trace["power_rail_names"])
+    if total:
+        row("total power", trace["power_mw"][:, total].sum(axis=1) / 1000, "W", 2)
     for zone, name in enumerate(trace["thermal_zone_names"]):
         row(name, trace["temp_c"][:, zone], "°C")
     if trace["read_errors"] or trace["dropped_samples"]:

@@ -6,9 +6,10 @@ import Testing
   private func error(_ compatible: [String]?) throws -> FNVMError {
     try withFixture { tree in
       if let compatible { try tree.writeCompatible(compatible) }
-      return try #require(FNVMError.from { () throws(FNVMError) in
-        try BoardConfig.detect(root: tree.root)
-      })
+      return try #require(
+        FNVMError.from { () throws(FNVMError) in
+          try BoardConfig.detect(root: tree.root)
+        })
     }
   }
 

@@ -58,7 +58,8 @@ import Testing
     let path = SystemPath(bytes: Array("a\0b".utf8))
     #expect(error(path: path)?.code == .invalid)
     #expect(error(path: "")?.code == .invalid)
-    #expect(error(BoardConfig(boardName: "b", cpuCoreCount: 1, gpuLoadPath: path))?.code == .invalid)
+    #expect(
+      error(BoardConfig(boardName: "b", cpuCoreCount: 1, gpuLoadPath: path))?.code == .invalid)
     #expect(error(BoardConfig(boardName: "b", cpuCoreCount: 1, root: path))?.code == .invalid)
     let rail = PowerRailConfig(label: "r", voltagePath: "/v", currentPath: path)
     #expect(

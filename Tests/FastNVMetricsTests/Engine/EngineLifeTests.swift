@@ -51,7 +51,8 @@ import Testing
       for _ in 0..<2 {
         #expect(FNVMError.from { () throws(FNVMError) in try engine.sync() }?.code == .notRunning)
         #expect(
-          FNVMError.from { () throws(FNVMError) in try engine.waitForWarmUp() }?.code == .notRunning)
+          FNVMError.from { () throws(FNVMError) in try engine.waitForWarmUp() }?.code == .notRunning
+        )
         try engine.start()
         try engine.stop()
       }
@@ -136,7 +137,8 @@ import Testing
       try engine.stop()
       let trace = try Trace(path: tree.output())
       for times in [
-        trace.fast.map(\.timeSeconds), trace.medium.map(\.timeSeconds), trace.slow.map(\.timeSeconds),
+        trace.fast.map(\.timeSeconds), trace.medium.map(\.timeSeconds),
+        trace.slow.map(\.timeSeconds),
       ] {
         #expect(times[0] > 0)
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })

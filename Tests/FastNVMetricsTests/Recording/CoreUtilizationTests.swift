@@ -3,7 +3,8 @@ import Testing
 
 /// Utilisation of the cores as a trace has it.
 @Suite struct CoreUtilizationTests {
-  private func board(_ tree: FixtureTree, possible: Int, columns: Int? = nil) throws -> BoardConfig {
+  private func board(_ tree: FixtureTree, possible: Int, columns: Int? = nil) throws -> BoardConfig
+  {
     try tree.write("sys/devices/system/cpu/possible", "0-\(possible - 1)\n")
     try tree.writeMemory(totalKB: 100, availableKB: 40)
     return BoardConfig(
@@ -59,8 +60,12 @@ import Testing
       let loads: [SimulatedCores.Load] = [.asleep, .busy, .asleep, .asleep, .busy, .asleep]
       try tree.withCores(loads) { cores in
         for core in [2, 3] { cores.set(core, online: false) }
-        try #require(eventually { try !String(
-          decoding: TraceBytes.read(tree.path("proc/stat")), as: UTF8.self).contains("cpu2") })
+        try #require(
+          eventually {
+            try !String(
+              decoding: TraceBytes.read(tree.path("proc/stat")), as: UTF8.self
+            ).contains("cpu2")
+          })
         let recorded = try tree.record(try board(tree, possible: 6)) {
           try $0.waitForSamples(fast: 150)
         }

@@ -42,7 +42,8 @@ import Testing
       var stretches: [(Range<Int>, UInt16)] = []
       let recorded = try tree.record(try .detect(root: tree.root)) { engine in
         for (text, load) in [
-          ("0", 0), ("1", 1), ("500", 500), ("1000", 1000), ("1001", 1000), ("99999", 1000), ("-5", 0),
+          ("0", 0), ("1", 1), ("500", 500), ("1000", 1000), ("1001", 1000), ("99999", 1000),
+          ("-5", 0),
         ] as [(String, UInt16)] {
           try tree.rewrite(fixture.gpuDirectory + "/load", text)
           stretches.append((try engine.samples(of: \.fastSamples, atLeast: 40), load))

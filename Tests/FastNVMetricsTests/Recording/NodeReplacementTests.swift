@@ -9,7 +9,9 @@ import Testing
   private func waitForFailures(_ engine: Engine, _ areExpected: Bool) throws {
     let isReached = eventually {
       let before = engine.counts
-      guard let _ = try? engine.waitForSamples(medium: before.mediumSamples + 8) else { return false }
+      guard let _ = try? engine.waitForSamples(medium: before.mediumSamples + 8) else {
+        return false
+      }
       return (engine.counts.readErrors > before.readErrors) == areExpected
     }
     try #require(isReached)
@@ -52,7 +54,8 @@ import Testing
         let chip = INA3221Fixture(address: "1-0041", hwmon: 9)
         try tree.remove("sys/bus/i2c/drivers/ina3221/1-0041")
         try chip.build(on: tree)
-        try chip.writeChannel(2, label: "VDDQ_VDD2_1V8AO", voltageMV: 1800, currentMA: 500, on: tree)
+        try chip.writeChannel(
+          2, label: "VDDQ_VDD2_1V8AO", voltageMV: 1800, currentMA: 500, on: tree)
         try tree.writeHwmon(2, name: "nvme", in: "sys/devices/pci0005:00/nvme/nvme1")
         try waitForFailures(engine, false)
         after = try engine.samples(of: \.mediumSamples)
@@ -89,7 +92,8 @@ import Testing
       try fixture.build(on: tree)
       try tree.write("sys/mine/load", "100\n")
       let board = BoardConfig(
-        boardName: "mine", cpuCoreCount: 1, gpuLoadPath: tree.path("sys/mine/load"), root: tree.root)
+        boardName: "mine", cpuCoreCount: 1, gpuLoadPath: tree.path("sys/mine/load"), root: tree.root
+      )
       var gap = 0..<0
       var after = 0..<0
       let recorded = try tree.record(board) { engine in

@@ -78,7 +78,9 @@ struct FixtureTree: Sendable {
   }
 
   /// Removes a file, a link, or a directory with what is in it.
-  func remove(_ inside: String) throws { try FileManager.default.removeItem(atPath: absolute(inside)) }
+  func remove(_ inside: String) throws {
+    try FileManager.default.removeItem(atPath: absolute(inside))
+  }
 }
 
 /// Runs a test in a directory of its own, which is gone afterwards.

@@ -5,7 +5,8 @@ import Foundation
 /// Traces made byte by byte, and files as bytes.
 enum TraceBytes {
   /// A complete trace with plausible values: `fast` at 1 ms, ten times fewer of the others, two marks.
-  static func complete(fast: Int = 40, _ change: (inout TraceHeader) -> Void = { _ in }) -> [UInt8] {
+  static func complete(fast: Int = 40, _ change: (inout TraceHeader) -> Void = { _ in }) -> [UInt8]
+  {
     var header = TraceHeader()
     header.boardName = "agx_orin"
     header.cpuCoreCount = 12

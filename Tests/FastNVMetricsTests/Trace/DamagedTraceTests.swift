@@ -36,7 +36,8 @@ import Testing
     let closing = TraceBytes.complete { $0.isClosed = false }
     try withFixture { tree in
       for round in 0..<200 {
-        try TraceBytes.write(random.damage(round % 2 == 0 ? unfinished : closing), to: tree.output())
+        try TraceBytes.write(
+          random.damage(round % 2 == 0 ? unfinished : closing), to: tree.output())
         if round % 3 != 0 {
           for (suffix, size) in [(".fnvm-medium", 104), (".fnvm-slow", 72), (".fnvm-sync", 16)] {
             let spool = TraceBytes.record(size * 3, time: 0.5)

@@ -9,7 +9,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("CPU-therm", "cpu-thermal"), ("Tboard_tegra", "tboard-thermal"), ("TDIODE_TEGRA", "tdiode-thermal"),
+    ("CPU-therm", "cpu-thermal"), ("Tboard_tegra", "tboard-thermal"),
+    ("TDIODE_TEGRA", "tdiode-thermal"),
     ("cpu-thermal", "cpu-thermal"), ("SOC0-therm", "soc0-thermal"), ("tj", "tj-thermal"),
   ])
   func spellingsOfOneSensorAreTheSame(a: String, b: String) {

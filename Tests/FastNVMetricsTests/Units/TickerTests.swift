@@ -11,11 +11,12 @@ import Testing
     withExtendedLifetime(stop) {}
   }
 
-  @Test(arguments: [
-    // Now, the next deadline, and what was missed.
-    (1000, 1100, 0), (1099, 1100, 0), (1100, 1200, 1), (1101, 1200, 1), (1199, 1200, 1),
-    (1200, 1300, 2), (1550, 1600, 5), (101_000, 101_100, 1000), (0, 1100, 0),
-  ] as [(UInt64, UInt64, UInt64)])
+  @Test(
+    arguments: [
+      // Now, the next deadline, and what was missed.
+      (1000, 1100, 0), (1099, 1100, 0), (1100, 1200, 1), (1101, 1200, 1), (1199, 1200, 1),
+      (1200, 1300, 2), (1550, 1600, 5), (101_000, 101_100, 1000), (0, 1100, 0),
+    ] as [(UInt64, UInt64, UInt64)])
   func deadlinesThatHavePassedAreSkippedAndCounted(now: UInt64, deadline: UInt64, missed: UInt64) {
     ticker { ticker in
       ticker.advance(now: now)
