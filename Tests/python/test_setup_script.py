@@ -1,4 +1,4 @@
-"""scripts/setup_fastnvmetrics.sh on fixture trees: what it opens, to whom, and that it can be undone."""
+"""scripts/setup_fastnvmetrics.sh on fixture trees: what it opens, to whom, and how it is undone."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def board(root: Path, l4t: int) -> Path:
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int, int]]:
-    """Mode, owner and group of everything there, links as they are; /run, where notes are kept, left out."""
+    """Mode, owner and group of everything there but /run, where the script keeps notes."""
     found = {}
     for directory, directories, files in os.walk(root):
         for name in directories + files:

@@ -2,7 +2,7 @@
 struct Examination {
   let root: Root
 
-  private static var setup: String { "run: sudo scripts/setup_fastnvmetrics.sh" }
+  private static var setup: String { "run: sudo scripts/setup_fastnvmetrics.sh --user \"$USER\", then log in again" }
 
   // MARK: - The board
 

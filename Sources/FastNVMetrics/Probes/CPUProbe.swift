@@ -34,7 +34,7 @@ struct CPUProbe: ~Copyable {
   ///     aggregate.
   ///   - period: between fast samples, in nanoseconds.
   init(root: Root, coreColumns: Int, period: UInt64, keeper: NodeKeeper) {
-    cpuCount = min(max(CPUList.possibleCount(root: root), coreColumns), 1024)
+    cpuCount = min(max(CPUList.end(root: root), coreColumns), 1024)
     stat = ProcStat(root: root, cpuCount: cpuCount, keeper: keeper)
     openNanoseconds = Self.longestOpen &- min(period, Self.longestOpen)
     stepNanoseconds = Int64(max(period, Self.statPeriod))

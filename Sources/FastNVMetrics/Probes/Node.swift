@@ -18,13 +18,13 @@ struct Node: ~Copyable {
   private var lastError: CInt
 
   /// Opens the file now; where that fails the node answers with the errno until the keeper has it.
-  init(_ mailbox: UnsafeMutablePointer<NodeMailbox>) {
-    self.mailbox = mailbox
-    let opened = mailbox.pointee.openFirst()
+  init(_ watch: NodeWatch) {
+    mailbox = watch.mailbox
+    let opened = watch.openFirst()
     descriptor = opened.descriptor
     lastError = opened.errno
-    path = opened.path
     wasEverOpen = opened.isExpected
+    path = mailbox.pointee.path.load(ordering: .relaxed)
   }
 
   deinit { fnvm_sys_close(descriptor) }
@@ -50,7 +50,7 @@ struct Node: ~Copyable {
 
   /// Up to `count` bytes from the start of the file: how many, or a negative errno.
   mutating func read(_ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int {
-    if mailbox.pointee.isStale.load(ordering: .relaxed) { giveUp(fnvmNoDevice) }
+    if descriptor >= 0, mailbox.pointee.isStale.load(ordering: .relaxed) { giveUp(fnvmNoDevice) }
     if descriptor < 0 {
       takeReplacement()
       if descriptor < 0 { return 0 &- Int(lastError) }
@@ -78,9 +78,11 @@ struct Node: ~Copyable {
   private mutating func takeReplacement() {
     let replacement = mailbox.pointee.replacement.exchange(-1, ordering: .acquiring)
     if replacement < 0 { return }
+    // Whatever was found stale was the one before.
+    mailbox.pointee.isStale.store(false, ordering: .relaxed)
     descriptor = replacement
     wasEverOpen = true
-    path = mailbox.pointee.path
+    path = mailbox.pointee.path.load(ordering: .acquiring)
     isReadAfresh = false
   }
 

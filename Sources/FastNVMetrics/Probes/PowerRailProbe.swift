@@ -33,11 +33,15 @@ struct PowerRailProbe: ~Copyable {
   ) -> Power {
     let millivolts = voltage.integer(scratch)
     let milliamperes = current.integer(scratch)
-    if millivolts.isGood { held.voltageMV = Self.clamped(millivolts.value) } else { errors &+= 1 }
+    if millivolts.isGood {
+      held.voltageMV = Self.clamped(millivolts.value)
+    } else if voltage.wasEverOpen {
+      errors &+= 1
+    }
     if milliamperes.isGood {
       held.currentMA = Self.clamped(milliamperes.value)
       if milliamperes.value < 0 { negatives &+= 1 }
-    } else {
+    } else if current.wasEverOpen {
       errors &+= 1
     }
     held.powerMW =

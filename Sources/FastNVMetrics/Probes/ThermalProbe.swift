@@ -21,7 +21,8 @@ struct ThermalProbe: ~Copyable {
       return reading.value == Self.poweredDownMillidegrees
         ? .nan : Float(Double(reading.value) / 1000)
     }
-    if reading.errno != EAGAIN && reading.errno != ENODATA { errors &+= 1 }
+    let isFailure = reading.errno != EAGAIN && reading.errno != ENODATA
+    if isFailure && temp.wasEverOpen { errors &+= 1 }
     return .nan
   }
 }

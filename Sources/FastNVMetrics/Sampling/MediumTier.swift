@@ -58,6 +58,7 @@ struct MediumTier: ~Copyable {
     typealias At = TraceFormat.Medium
     record.storeBytes(
       of: Double(Clock.monotonic() &- startTime) / 1e9, toByteOffset: At.time, as: Double.self)
+    let rails = rails
     for i in 0..<railCount {
       let power = rails[i].read(scratch, errors: &errors, negatives: &negatives)
       record.storeBytes(of: power.voltageMV, toByteOffset: At.voltage &+ 4 &* i, as: UInt32.self)

@@ -56,6 +56,7 @@ struct SlowTier: ~Copyable {
     record.storeBytes(
       of: Double(Clock.monotonic() &- startTime) / 1e9, toByteOffset: TraceFormat.Slow.time,
       as: Double.self)
+    let zones = zones
     for i in 0..<zoneCount {
       record.storeBytes(
         of: zones[i].read(scratch, errors: &errors),

@@ -34,15 +34,16 @@ struct ByteScanner {
     while at < end {
       let digit = at.load(as: UInt8.self) &- zero
       if digit > 9 { break }
-      if value <= safeBelow { value = value &* 10 &+ UInt64(digit) } else { value = UInt64.max }
+      value = value <= stillExact ? value &* 10 &+ UInt64(digit) : UInt64.max
       digits &+= 1
       at += 1
     }
     if digits == 0 { return nil }
     position = at
-    let magnitude = value > maximum ? maximum : value
-    return negative
-      ? 0 &- Int64(truncatingIfNeeded: magnitude) : Int64(truncatingIfNeeded: magnitude)
+    if negative {
+      return value >= magnitudeOfMinimum ? Int64.min : 0 &- Int64(truncatingIfNeeded: value)
+    }
+    return value >= magnitudeOfMinimum ? Int64.max : Int64(truncatingIfNeeded: value)
   }
 
   /// Consumes `prefix` where the data goes on with it.
@@ -84,6 +85,7 @@ struct ByteScanner {
   private var plus: UInt8 { 0x2B }
   private var space: UInt8 { 0x20 }
   private var newline: UInt8 { 0x0A }
-  private var maximum: UInt64 { UInt64(Int64.max) }
-  private var safeBelow: UInt64 { 922_337_203_685_477_579 }
+  private var magnitudeOfMinimum: UInt64 { 1 << 63 }
+  /// Up to here another digit fits.
+  private var stillExact: UInt64 { (UInt64.max - 9) / 10 }
 }

@@ -45,6 +45,17 @@ final class TraceFiles {
     UInt64(streams[stream.rawValue].byteCount / Int64(stream.recordSize))
   }
 
+  /// Cuts records off the ends of the spools.
+  ///
+  /// - Parameter written: how many records of a stream's file are good, given how many there seem to be.
+  func forgetUnwritten(_ written: (CInt, TraceStream, Int64) -> Int64) {
+    for stream in TraceStream.spooled where streams[stream.rawValue].descriptor >= 0 {
+      let records = written(
+        streams[stream.rawValue].descriptor, stream, Int64(recordCount(stream)))
+      streams[stream.rawValue].byteCount = records * Int64(stream.recordSize)
+    }
+  }
+
   /// Appends whole records.
   ///
   /// - Returns: how many of them are in the file now, and an errno where those are not all. What

@@ -42,10 +42,11 @@ extension Trace {
     let recordSize = Int64(TraceFormat.Fast.size)
     var fastRecords = max(0, size - Int64(TraceFormat.headerSize)) / recordSize
     if isClosing { fastRecords = min(fastRecords, Int64(clamping: header.fastSampleCount)) }
-    if !isClosing { fastRecords = wholeRecords(trace, fastRecords) }
+    if !isClosing { fastRecords = writtenRecords(trace.rawValue, .fast, fastRecords) }
     let files = TraceFiles(
       location, trace: trace, spools: spools.map { max($0, -1) },
       fastBytes: fastRecords * recordSize)
+    files.forgetUnwritten(writtenRecords)
     header.isRecovered = true
     if wasAppended {
       try files.write(header)
@@ -76,16 +77,21 @@ extension Trace {
     return try result.get()
   }
 
-  /// How many records are left when those at the end that were never written are taken away: after
-  /// a power cut a file can be longer than its data, and reads as zeros there.
-  private static func wholeRecords(_ trace: borrowing OwnedDescriptor, _ records: Int64) -> Int64 {
+  /// How many records are left when those at the end that were never written are taken away: after a
+  /// power cut a file can be longer than its data, and reads as zeros there.
+  ///
+  /// Every record begins with 8 bytes that are not 0: a time above 0, or the id of a sync point.
+  private static func writtenRecords(
+    _ descriptor: CInt, _ stream: TraceStream, _ records: Int64
+  ) -> Int64 {
     var records = records
     while records > 0 {
-      var time: UInt64 = 0
-      let offset = Int64(TraceFormat.headerSize) + (records - 1) * Int64(TraceFormat.Fast.size)
-      if fnvm_sys_pread(trace.rawValue, &time, 8, offset) == 8 {
-        let seconds = Double(bitPattern: UInt64(littleEndian: time))
-        if seconds.isFinite && seconds > 0 { break }
+      var first: UInt64 = 0
+      let offset = stream.startOffset + (records - 1) * Int64(stream.recordSize)
+      if fnvm_sys_pread(descriptor, &first, 8, offset) == 8 {
+        let bits = UInt64(littleEndian: first)
+        let seconds = Double(bitPattern: bits)
+        if stream == .syncPoints ? bits > 0 : seconds.isFinite && seconds > 0 { break }
       }
       records -= 1
     }

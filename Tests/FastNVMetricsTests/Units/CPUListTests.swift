@@ -8,19 +8,19 @@ import Testing
     ("0", 1), ("0-11", 12), ("0-3,8-11", 8), ("0,2,4", 3), ("5-5", 1), ("0-1023", 1024),
   ])
   func itsCPUsAreCounted(list: String, count: Int) {
-    #expect(CPUList.count(inList: Array(list.utf8)) == count)
+    #expect(CPUList.parse(Array(list.utf8))?.count == count)
   }
 
   @Test(arguments: [
     "", ",", "a", "0-x", "x-3", "3-1", "0-1-2", "0-99999999999", "0 1", "0x3",
   ])
   func aMalformedListIsNone(list: String) {
-    #expect(CPUList.count(inList: Array(list.utf8)) == nil)
+    #expect(CPUList.parse(Array(list.utf8)) == nil)
   }
 
   @Test(arguments: ["0-", "-3", "-1--5", "0,,1", "0-3,", "+1"])
   func aListWithAMissingNumberIsNone(list: String) {
-    #expect(CPUList.count(inList: Array(list.utf8)) == nil)
+    #expect(CPUList.parse(Array(list.utf8)) == nil)
   }
 
   @Test func presentCPUsStandInForPossibleOnes() throws {

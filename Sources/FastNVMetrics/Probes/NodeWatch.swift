@@ -1,0 +1,91 @@
+internal import CFastNVMetricsShims
+internal import Synchronization
+
+/// The keeper's side of a node: where its file is, and which one was opened.
+///
+/// Used by the thread that sets up a recording, then by the keeper's alone.
+final class NodeWatch {
+  let mailbox: UnsafeMutablePointer<NodeMailbox>
+  private let locator: NodeLocator
+  private var path: SystemPath
+  /// Which file was opened last, to notice when another one takes its place.
+  private var identity: (device: UInt64, inode: UInt64)?
+  /// Paths that were handed to the tick: it must not free them.
+  private var handedOut: [UnsafeMutablePointer<CChar>] = []
+
+  init(_ locator: NodeLocator) {
+    self.locator = locator
+    path = locator.startPath
+    mailbox = .allocate(capacity: 1)
+    mailbox.initialize(to: NodeMailbox())
+  }
+
+  deinit {
+    fnvm_sys_close(mailbox.pointee.replacement.load(ordering: .acquiring))
+    mailbox.deinitialize(count: 1)
+    mailbox.deallocate()
+    for path in handedOut { path.deallocate() }
+  }
+
+  /// Opens the file for the first time.
+  ///
+  /// - Returns: `isExpected` says whether the node has a path at all, so that failing to read it is a
+  ///   failure.
+  func openFirst() -> (descriptor: CInt, errno: CInt, isExpected: Bool) {
+    if path.isEmpty { path = locator.find() }
+    if path.isEmpty {
+      mailbox.pointee.isWanted.store(locator.canSearch, ordering: .relaxed)
+      return (-1, ErrorNumber.noEntry, false)
+    }
+    let fd = open(path)
+    if fd >= 0 { return (fd, 0, true) }
+    mailbox.pointee.isWanted.store(true, ordering: .relaxed)
+    return (-1, -fd, true)
+  }
+
+  /// Leaves a new descriptor where one is wanted, and notices files that were replaced.
+  ///
+  /// - Parameter searching: whether to look for a node that has never been found.
+  func tend(searching: Bool) {
+    if mailbox.pointee.isWanted.load(ordering: .acquiring) {
+      if path.isEmpty && !searching { return }
+      let found = locator.findAgain(after: path)
+      if found.isEmpty { return }
+      let fd = open(found)
+      if fd < 0 { return }
+      path = found
+      mailbox.pointee.isWanted.store(false, ordering: .relaxed)
+      mailbox.pointee.replacement.store(fd, ordering: .releasing)
+    } else if mailbox.pointee.replacement.load(ordering: .relaxed) < 0, isReplaced() {
+      mailbox.pointee.isStale.store(true, ordering: .relaxed)
+    }
+  }
+
+  /// Whether the path leads to another file than the one that was opened, or to none.
+  private func isReplaced() -> Bool {
+    guard let identity else { return false }
+    var status = fnvm_sys_stat()
+    let error = path.withCString {
+      fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status)
+    }
+    if error != 0 { return error == -ErrorNumber.noEntry }
+    // A link that the caller gave is not compared: its inode is its own.
+    if status.is_link { return false }
+    return status.device != identity.device || status.inode != identity.inode
+  }
+
+  private func open(_ path: SystemPath) -> CInt {
+    let fd = path.withCString { fnvm_sys_open_node($0) }
+    if fd < 0 { return fd }
+    var status = fnvm_sys_stat()
+    if fnvm_sys_fstat(fd, &status) == 0 { identity = (status.device, status.inode) }
+    if mailbox.pointee.path.load(ordering: .relaxed) == nil || path != self.path {
+      let copy = UnsafeMutablePointer<CChar>.allocate(capacity: path.bytes.count + 1)
+      for (i, byte) in path.bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }
+      copy[path.bytes.count] = 0
+      handedOut.append(copy)
+      mailbox.pointee.path.store(UnsafePointer(copy), ordering: .releasing)
+    }
+    return fd
+  }
+}
