@@ -314,6 +314,35 @@ static void awkward_nodes_are_recorded_as_the_format_says() {
   CHECK(extension(header).read_errors > 0);
 }
 
+static void the_doctor_says_why_a_node_is_missing() {
+  Tree tree;
+  tree.write("proc/device-tree/compatible", "nvidia,p3701-0005");
+  const std::vector<NodeReport> reports = doctor("", tree.path(""));
+  CHECK(reports.size() > 4);
+  CHECK_EQUAL(reports[0].kind, FNVM_NODE_BOARD);
+  CHECK(reports[0].name == "agx_orin" && reports[0].state == FNVM_NODE_IS_GOOD);
+  int absent = 0;
+  for (const NodeReport& report : reports)
+    if (report.state == FNVM_NODE_IS_ABSENT && !report.advice.empty()) ++absent;
+  CHECK(absent >= 1 + 2 + 4 + 11);  // GPU, EMC, rails, zones
+  bool refused = false;
+  try {
+    doctor("toaster");
+  } catch (const std::runtime_error& error) {
+    refused = std::string(error.what()).find("Unknown board: toaster") == 0;
+  }
+  CHECK(refused);
+}
+
+static void the_total_counts_each_watt_once() {
+  const BoardConfig agx = get_board_config("agx_orin");
+  CHECK((total_power_rails(agx) == std::vector<std::size_t>{0, 1, 2}));
+  CHECK((total_power_rails(get_board_config("orin_nx")) == std::vector<std::size_t>{0}));
+  BoardConfig unknown = agx;
+  unknown.board_name = "toaster";
+  CHECK(total_power_rails(unknown).empty());
+}
+
 int main() {
   unsetenv("FASTNVMETRICS_ROOT");
   RUN_GUARDED(limits_are_invalid_arguments);
@@ -329,6 +358,8 @@ int main() {
   RUN_GUARDED(a_forked_child_can_only_destroy);
   RUN_GUARDED(the_catalogue_is_available);
   RUN_GUARDED(the_root_of_the_environment_is_honoured);
+  RUN_GUARDED(the_doctor_says_why_a_node_is_missing);
+  RUN_GUARDED(the_total_counts_each_watt_once);
   RUN_GUARDED(awkward_nodes_are_recorded_as_the_format_says);
   return finish();
 }

@@ -193,6 +193,33 @@ BoardConfig detect_board();
  *  @throws std::runtime_error "Unknown board: …". */
 BoardConfig get_board_config(const std::string& name);
 
+/** The positions in `power_rails` of those whose sum is the power of the module, each watt counted
+ *  once; empty where that is not known. */
+std::vector<std::size_t> total_power_rails(const BoardConfig& board);
+
+// ==== Doctor ===================================================================================
+
+/** What is known of one node of a board. */
+struct NodeReport {
+  uint32_t kind = 0;       ///< FNVM_NODE_BOARD, _GPU, _CPU, _MEMORY, _EMC, _RAIL, _ZONE
+  uint32_t state = 0;      ///< FNVM_NODE_IS_GOOD, _ABSENT, _FORBIDDEN, _FAILING, …
+  int error_number = 0;    ///< errno of the failed read, 0: none
+  int64_t value = 0;       ///< what it says now, in `unit`
+  uint64_t read_ns = 0;    ///< what a read costs, in nanoseconds; 0: not read
+  double refresh_ms = 0;   ///< how often the sensor measures, in milliseconds; 0: not known
+  std::string name{};      ///< the rail's label, the zone's type, "load", "mc_all" …
+  std::string path{};      ///< where it is, or where it was looked for first
+  std::string unit{};      ///< the unit of `value`
+  std::string advice{};    ///< what follows for a recording and what to do; empty: all is well
+};
+
+/** Reads every node of a board a few times, which takes some 100 ms on one: the board first, then
+ *  its nodes in the order of a trace.
+ *  @param board a name; empty: the board that is detected, else what the machine has.
+ *  @param root as in BoardConfig.
+ *  @throws std::runtime_error "Unknown board: …". */
+std::vector<NodeReport> doctor(const std::string& board = {}, const std::string& root = {});
+
 // ==== Engine ===================================================================================
 
 /** How often each tier samples: 1 to 20000 Hz. */
@@ -246,6 +273,11 @@ struct BoardDeleter {
   void operator()(fnvm_board* board) const noexcept { fnvm_board_free(board); }
 };
 using BoardHandle = std::unique_ptr<fnvm_board, BoardDeleter>;
+
+struct DoctorDeleter {
+  void operator()(fnvm_doctor* doctor) const noexcept { fnvm_doctor_free(doctor); }
+};
+using DoctorHandle = std::unique_ptr<fnvm_doctor, DoctorDeleter>;
 
 struct EngineDeleter {
   void operator()(fnvm_engine* engine) const noexcept { fnvm_engine_free(engine); }
@@ -384,6 +416,31 @@ inline BoardConfig detect_board() {
   fnvm_board* board = nullptr;
   detail::check(fnvm_board_detect(nullptr, &board));
   return detail::read_board(detail::BoardHandle(board).get());
+}
+
+inline std::vector<std::size_t> total_power_rails(const BoardConfig& board) {
+  const detail::BoardHandle handle = detail::make_board(board);
+  std::vector<std::size_t> rails;
+  for (uint32_t rail = 0; rail < fnvm_board_num_power_rails(handle.get()); ++rail)
+    if (fnvm_board_rail_in_total(handle.get(), rail)) rails.push_back(rail);
+  return rails;
+}
+
+inline std::vector<NodeReport> doctor(const std::string& board, const std::string& root) {
+  const char* name = detail::c_string("board", board);
+  const char* place = detail::c_string("root", root);
+  fnvm_doctor* examined = nullptr;
+  detail::check(fnvm_doctor_examine(board.empty() ? nullptr : name, place, &examined));
+  const detail::DoctorHandle handle(examined);
+
+  std::vector<NodeReport> reports;
+  for (uint32_t i = 0; i < fnvm_doctor_count(handle.get()); ++i) {
+    fnvm_node_report report = FNVM_NODE_REPORT_INIT;
+    detail::check(fnvm_doctor_report(handle.get(), i, &report));
+    reports.push_back({report.kind, report.state, report.error_number, report.value, report.read_ns,
+                       report.refresh_ms, report.name, report.path, report.unit, report.advice});
+  }
+  return reports;
 }
 
 inline BoardConfig get_board_config(const std::string& name) {
