@@ -9,6 +9,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ int fnvm_sys_working_directory(void) { return AT_FDCWD; }
 int fnvm_sys_openat(int directory, const char *path, int flags, unsigned mode) {
   int how = O_CLOEXEC | (flags & FNVM_SYS_WRITE ? O_RDWR : O_RDONLY);
   if (flags & FNVM_SYS_CREATE) how |= O_CREAT;
-  if (flags & FNVM_SYS_TRUNCATE) how |= O_TRUNC;
+  if (flags & FNVM_SYS_EXCLUSIVE) how |= O_EXCL;
   if (flags & FNVM_SYS_DIRECTORY) how |= O_DIRECTORY;
   if (flags & FNVM_SYS_NONBLOCK) how |= O_NONBLOCK | O_NOCTTY;
   if (flags & FNVM_SYS_NOFOLLOW) how |= O_NOFOLLOW;
@@ -83,8 +84,7 @@ int fnvm_sys_openat(int directory, const char *path, int flags, unsigned mode) {
   return fd < 0 ? -errno : fd;
 }
 
-int fnvm_sys_pwrite_all(int fd, const void *buffer, size_t size, int64_t offset, size_t *done) {
-  const char *from = buffer;
+static int pwrite_all(int fd, const char *from, size_t size, int64_t offset, size_t *done) {
   *done = 0;
   while (*done < size) {
     ssize_t n = pwrite(fd, from + *done, size - *done, (off_t)(offset + (int64_t)*done));
@@ -94,6 +94,22 @@ int fnvm_sys_pwrite_all(int fd, const void *buffer, size_t size, int64_t offset,
     *done += (size_t)n;
   }
   return 0;
+}
+
+int fnvm_sys_pwrite_all(int fd, const void *buffer, size_t size, int64_t offset, size_t *done) {
+  // SIGXFSZ would kill the host program. Blocked here, and taken back if it came.
+  sigset_t limit, before, pending;
+  sigemptyset(&limit);
+  sigaddset(&limit, SIGXFSZ);
+  sigpending(&pending);
+  pthread_sigmask(SIG_BLOCK, &limit, &before);
+  int result = pwrite_all(fd, buffer, size, offset, done);
+  if (result == -EFBIG && !sigismember(&pending, SIGXFSZ)) {
+    struct timespec none = {0, 0};
+    sigtimedwait(&limit, NULL, &none);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return result;
 }
 
 int fnvm_sys_ftruncate(int fd, int64_t size) {
@@ -239,6 +255,34 @@ void fnvm_sys_thread_join(uintptr_t thread) { pthread_join((pthread_t)thread, NU
 
 int fnvm_sys_pid(void) { return getpid(); }
 
+// Descriptors to close in a forked child, each + 1; 0: free. More than fit are left open there.
+enum { CHILDREN_CLOSE = 64 };
+static atomic_int close_in_children[CHILDREN_CLOSE];
+static atomic_uint fork_generation;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void in_child(void) {
+  atomic_fetch_add(&fork_generation, 1);
+  for (int i = 0; i < CHILDREN_CLOSE; i++) {
+    int fd = atomic_exchange(&close_in_children[i], 0) - 1;
+    if (fd >= 0) close(fd);
+  }
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
+unsigned fnvm_sys_fork_generation(void) {
+  pthread_once(&fork_once, watch_forks);
+  return atomic_load(&fork_generation);
+}
+
+void fnvm_sys_close_in_children(int fd, bool close) {
+  for (int i = 0; i < CHILDREN_CLOSE; i++) {
+    int from = close ? 0 : fd + 1, to = close ? fd + 1 : 0;
+    if (atomic_compare_exchange_strong(&close_in_children[i], &from, to)) return;
+  }
+}
+
 void *fnvm_sys_mutex_create(void) {
   pthread_mutex_t *mutex = malloc(sizeof *mutex);
   // As Swift does for its own objects: without memory for 40 bytes nothing goes on.
@@ -252,12 +296,17 @@ void fnvm_sys_mutex_destroy(void *mutex) {
   free(mutex);
 }
 
+void fnvm_sys_mutex_reset(void *mutex) { pthread_mutex_init(mutex, NULL); }
 void fnvm_sys_mutex_lock(void *mutex) { pthread_mutex_lock(mutex); }
 void fnvm_sys_mutex_unlock(void *mutex) { pthread_mutex_unlock(mutex); }
 
 // ---- the environment and failures ----
 
 const char *fnvm_sys_getenv(const char *name) { return getenv(name); }
+
+long fnvm_sys_getcwd(void *buffer, size_t size) {
+  return getcwd(buffer, size) ? (long)strlen(buffer) : -errno;
+}
 
 const char *fnvm_sys_error_text(int error) {
   const char *text = strerrordesc_np(error);

@@ -13,17 +13,21 @@ internal import Synchronization
 /// parent started throws `.forked` in the child and touches nothing. The corresponding C type is
 /// `fnvm_engine`.
 public final class Engine: @unchecked Sendable {
-  // `lifecycle` is held for the whole of start and stop, `state` for a moment; the variables below
-  // are guarded by `state`. In a forked child neither is touched: another thread may have held it.
+  // `lifecycle` is held for the whole of start and stop, `marking` while a mark is made, `state` for a moment;
+  // a thread that holds one takes only those named after it. None is touched in a forked child before
+  // it was found out that this is one: the threads that may hold them do not exist there.
   private let lifecycle = ControlMutex()
+  private let marking = ControlMutex()
   private let state = ControlMutex()
+  /// Guarded by `marking`: what takes marks. A recording that is being completed takes none.
+  private var markable: Recording?
+  /// Guarded by `state`, like the two below.
   private var recording: Recording?
-  /// A recording that is being completed still counts, but takes no marks.
-  private var isAcceptingMarks = false
   private var lastCounts = EngineCounts()
   private var lastNotices: [String] = []
-  /// The process that records, 0 for none.
+  /// The process in which the engine records or is about to, 0 for none.
   private let owner = Atomic<Int32>(0)
+  private let forkGeneration: Atomic<UInt32>
 
   private let outputPath: SystemPath
   /// The board that is sampled.
@@ -62,6 +66,7 @@ public final class Engine: @unchecked Sendable {
     self.outputPath = outputPath
     self.board = board
     self.configuration = configuration
+    forkGeneration = Atomic(fnvm_sys_fork_generation())
   }
 
   deinit {
@@ -91,16 +96,24 @@ public final class Engine: @unchecked Sendable {
           .alreadyRunning, path: outputPath,
           "the engine is already running: it records to \(outputPath)")
       }
-      var notices: [String] = []
-      let recording = try Recording(
-        outputPath: outputPath, board: board, configuration: configuration
-      ) { notices.append($0) }
-      try recording.begin()
-      owner.store(fnvm_sys_pid(), ordering: .releasing)
-      state.locked {
-        self.recording = recording
-        isAcceptingMarks = true
-        lastNotices = notices
+      // Before anything of it exists: a child forked meanwhile must leave all of it alone.
+      owner.store(fnvm_sys_pid(), ordering: .sequentiallyConsistent)
+      do throws(FNVMError) {
+        let recording = try Recording(
+          outputPath: outputPath, board: board, configuration: configuration)
+        try recording.begin()
+        let notices = [
+          recording.notice,
+          SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz),
+        ]
+        state.locked {
+          self.recording = recording
+          lastNotices = notices.compactMap { $0 }
+        }
+        marking.locked { markable = recording }
+      } catch {
+        owner.store(0, ordering: .sequentiallyConsistent)
+        throw error
       }
     }
   }
@@ -114,23 +127,19 @@ public final class Engine: @unchecked Sendable {
   public func stop() throws(FNVMError) {
     try checkNotForked()
     try lifecycle.locked { () throws(FNVMError) in
-      let recording = state.locked {
-        // A mark made before this has the closing sample after it; one made later is refused.
-        isAcceptingMarks = false
-        return self.recording
-      }
-      guard let recording else { return }
+      guard let recording = state.locked({ self.recording }) else { return }
+      // A mark made before this has the closing sample after it; one made later is refused.
+      marking.locked { markable = nil }
       defer {
         state.locked {
           lastCounts = recording.counts
           if lastCounts.droppedSamples > 0 {
             lastNotices.append(
-              "\(lastCounts.droppedSamples) samples were dropped because the disk could not keep up."
-            )
+              "\(lastCounts.droppedSamples) samples were lost: the disk did not take them.")
           }
           self.recording = nil
         }
-        owner.store(0, ordering: .releasing)
+        owner.store(0, ordering: .sequentiallyConsistent)
       }
       try recording.end()
     }
@@ -145,7 +154,7 @@ public final class Engine: @unchecked Sendable {
   public func waitForWarmUp(timeoutNanoseconds: UInt64 = .max) throws(FNVMError) {
     try checkNotForked()
     // The reference keeps the recording alive while this waits outside the lock.
-    let recording = state.locked { isAcceptingMarks ? self.recording : nil }
+    let recording = state.locked { self.recording }
     guard let recording else { throw Self.notRunning }
     let (deadline, overflow) = Clock.monotonic().addingReportingOverflow(timeoutNanoseconds)
     try recording.waitForWarmUp(until: overflow ? .max : deadline)
@@ -161,9 +170,9 @@ public final class Engine: @unchecked Sendable {
   @discardableResult
   public func sync() throws(FNVMError) -> UInt64 {
     try checkNotForked()
-    return try state.locked { () throws(FNVMError) in
-      guard isAcceptingMarks, let recording else { throw Self.notRunning }
-      return try recording.sync()
+    return try marking.locked { () throws(FNVMError) in
+      guard let markable else { throw Self.notRunning }
+      return try markable.sync()
     }
   }
 
@@ -191,9 +200,18 @@ public final class Engine: @unchecked Sendable {
     return state.locked { lastNotices }
   }
 
+  /// Whether this is a forked child and the engine its parent's.
+  ///
+  /// An engine that was idle at the fork is as good as new in the child, once nobody holds its locks.
   private var isForked: Bool {
-    let owner = owner.load(ordering: .acquiring)
-    return owner != 0 && owner != fnvm_sys_pid()
+    let generation = fnvm_sys_fork_generation()
+    if forkGeneration.load(ordering: .acquiring) == generation { return false }
+    if owner.load(ordering: .acquiring) != 0 { return true }
+    lifecycle.reset()
+    marking.reset()
+    state.reset()
+    forkGeneration.store(generation, ordering: .releasing)
+    return false
   }
 
   private func checkNotForked() throws(FNVMError) {

@@ -7,8 +7,8 @@ internal import Synchronization
 /// Data flows one way: nodes → tiers → rings → spool → files. Everything the threads use lives as
 /// long as this object, and the object until they are joined.
 final class Recording: @unchecked Sendable {
-  // After `begin`, each tier is used by its own thread alone until that was joined; rings, counters
-  // and words are made of atomics; the rest is constant.
+  // After `begin`, each tier is used by its own thread alone until that was joined, and so are the header
+  // and the files by the spool's; rings, counters and words are made of atomics; the rest is constant.
   private let keeper = NodeKeeper()
   private let fastRing: SampleRing
   private let mediumRing: SampleRing
@@ -19,10 +19,14 @@ final class Recording: @unchecked Sendable {
   private let slowTier: UnsafeMutablePointer<SlowTier>
   private let files: TraceFiles
   private let syncLog = SyncLog()
-  private let spool: Spool
+  private var spool: Spool?
   private var header = TraceHeader()
   private var startTime: UInt64 = 0
+  /// Samples that were taken and that no disk took; known at the end.
+  private var lost: UInt64 = 0
 
+  /// 0: not yet; 1: the threads may begin; 2: they end at once.
+  private let goWord = FutexWord(0)
   private let stopWord = FutexWord(0)
   private let spoolStopWord = FutexWord(0)
   /// 0: warming up; 1: warm; 2: stopped.
@@ -35,8 +39,7 @@ final class Recording: @unchecked Sendable {
 
   /// Opens the nodes and creates the files; nothing runs yet.
   convenience init(
-    outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration,
-    notice: (String) -> Void
+    outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration
   ) throws(FNVMError) {
     let openSamples = Int(configuration.fastHz) / 8
     let fastRing = try SampleRing(
@@ -46,10 +49,7 @@ final class Recording: @unchecked Sendable {
       recordSize: TraceFormat.Medium.size, minimum: Int(configuration.mediumHz) * Self.ringSeconds)
     let slowRing = try SampleRing(
       recordSize: TraceFormat.Slow.size, minimum: Int(configuration.slowHz) * Self.ringSeconds)
-    let files = try TraceFiles.create(at: outputPath, notice: notice)
-    if let text = SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz) {
-      notice(text)
-    }
+    let files = try TraceFiles.create(at: outputPath)
     self.init(
       board: board, configuration: configuration, fastRing: fastRing, mediumRing: mediumRing,
       slowRing: slowRing, files: files)
@@ -76,9 +76,6 @@ final class Recording: @unchecked Sendable {
       to: SlowTier(
         board: board, rateHz: configuration.slowHz, ring: slowRing.producer,
         counters: counters + Tier.slow, keeper: keeper))
-    spool = Spool(
-      files: files, syncLog: syncLog, fast: fastRing.consumer, medium: mediumRing.consumer,
-      slow: slowRing.consumer)
     self.files = files
     self.fastRing = fastRing
     self.mediumRing = mediumRing
@@ -92,10 +89,20 @@ final class Recording: @unchecked Sendable {
     header.mediumHz = configuration.mediumHz
     header.slowHz = configuration.slowHz
     header.writerVersion = FastNVMetricsVersion.packed
+
+    spool = Spool(
+      files: files, syncLog: syncLog, fast: self.fastRing.consumer,
+      medium: self.mediumRing.consumer, slow: self.slowRing.consumer,
+      // The spool goes with the recording.
+      refreshHeader: { [unowned(unsafe) self] in
+        noteCounts()
+        // Tried again a second later; what fails for good is said at the end.
+        try? files.write(header)
+      })
   }
 
   deinit {
-    // The tiers hold nodes, the nodes point into the keeper's mailboxes: tiers go first.
+    // The tiers hold nodes, the nodes point into the keeper's watches: tiers go first.
     fastTier.deinitialize(count: 1)
     fastTier.deallocate()
     mediumTier.deinitialize(count: 1)
@@ -110,17 +117,33 @@ final class Recording: @unchecked Sendable {
     static let fast = 0, medium = 1, slow = 2, count = 3
   }
 
-  /// Reads the baseline, puts the trace at its path and starts the threads.
+  /// Starts the threads, puts the trace at its path and reads the baseline. What fails, fails before the
+  /// trace is at its path.
   func begin() throws(FNVMError) {
+    try startThreads()
+    do throws(FNVMError) {
+      header.startMonotonicNanoseconds = Clock.monotonic()
+      header.startRealtimeNanoseconds = Clock.realtime()
+      try files.publish(header)
+    } catch {
+      joinThreads(goWith: 2)
+      throw error
+    }
     startTime = fastTier.pointee.begin()
     header.startMonotonicNanoseconds = startTime
     // Taken back to t = 0, which is by now a moment ago.
     header.startRealtimeNanoseconds = Clock.realtime() &- (Clock.monotonic() &- startTime)
     noteCounts()
-    try files.publish(header)
+    // Where this fails, the spool tries again.
+    try? files.write(header)
+    goWord.reference.post(1)
+  }
+
+  /// The threads wait for `goWord`: until then nothing of what they use is theirs.
+  private func startThreads() throws(FNVMError) {
     do throws(FNVMError) {
       spoolThread = try thread("fnvm-spool") { recording in
-        recording.spool.run(stop: recording.spoolStopWord.reference)
+        recording.spool?.run(stop: recording.spoolStopWord.reference)
       }
       tierThreads.append(
         try thread("fnvm-medium") { recording in
@@ -144,8 +167,8 @@ final class Recording: @unchecked Sendable {
             stop: recording.stopWord.reference, warm: recording.warmWord.reference)
         })
     } catch {
-      joinThreads()
-      files.discard(suffix: "")
+      joinThreads(goWith: 2)
+      files.discardUnpublished()
       throw error
     }
   }
@@ -158,7 +181,9 @@ final class Recording: @unchecked Sendable {
       return try Thread(name: name, context: start.toOpaque()) { context in
         guard let context else { return }
         let start = Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
-        start.body(start.recording)
+        let go = start.recording.goWord.reference
+        _ = go.wait(while: 0, until: .max)
+        if go.value == 1 { start.body(start.recording) }
       }
     } catch {
       start.release()
@@ -181,17 +206,19 @@ final class Recording: @unchecked Sendable {
   ///
   /// - Throws: `.io` after everything that can be saved is.
   func end() throws(FNVMError) {
-    joinThreads()
-    spool.drain()
+    joinThreads(goWith: 1)
+    spool?.drain()
+    lost = spool?.undrained ?? 0
     noteCounts()
     header.isClosed = true
     try files.complete(header)
-    if let error = spool.firstError { throw error }
+    if let error = spool?.firstError { throw error }
   }
 
-  private func joinThreads() {
+  private func joinThreads(goWith go: UInt32) {
     stopWord.reference.post(1)
     warmWord.reference.post(2)
+    goWord.reference.post(go)
     for thread in tierThreads { thread.join() }
     tierThreads = []
     spoolStopWord.reference.post(1)
@@ -214,12 +241,13 @@ final class Recording: @unchecked Sendable {
 
   /// Marks a phase boundary: the next fast sample to begin is the first one after it.
   func sync() throws(FNVMError) -> UInt64 {
-    let id = syncLog.mark(index: { fastRing.begun }, overflowTo: files)
-    if id != 0 { return id }
-    throw spool.firstError
-      ?? FNVMError(
-        .io, errno: ErrorNumber.io, path: files.path, "cannot write sync points to \(files.path)")
+    let (id, error) = syncLog.mark(index: { fastRing.begun }, overflowTo: files)
+    if id == 0 { throw .io(error, "write the sync points of the trace", files.path) }
+    return id
   }
+
+  /// What the user should know about how the recording began.
+  var notice: String? { files.notice }
 
   /// The fast samples taken so far.
   var fastSampleCount: UInt64 { fastRing.taken }
@@ -236,6 +264,7 @@ final class Recording: @unchecked Sendable {
     counts.missedSlow = counters[Tier.slow].missed.load(ordering: .relaxed)
     counts.gpuSource =
       GPUSource(rawValue: counters[Tier.fast].gpuSource.load(ordering: .relaxed)) ?? .none
+    counts.droppedSamples = lost
     for tier in 0..<Tier.count {
       counts.droppedSamples &+= counters[tier].dropped.load(ordering: .relaxed)
       counts.readErrors &+= counters[tier].readErrors.load(ordering: .relaxed)

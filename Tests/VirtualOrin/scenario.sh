@@ -2,7 +2,8 @@
 # The `run` of an app directory for virtual-orin: holds the engine against a board whose every value is known.
 # Beside it: scenario (scenario.c), libfastnvmetrics.so.0, setup_fastnvmetrics.sh and bash-static. run-scenario makes it.
 #
-#   run [SCENARIO...]   detection gpu emc rail zone chips cores burners doctor   (all)
+#   run [SCENARIO...]   detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips cores
+#                       burners doctor   (all of them)
 . /lib/orin.sh
 . /etc/vorin.conf # BOARD HWMON_FIRST RAW_EAGAIN DELAYS
 . /etc/board.conf # ZONES TEMPS RAILS
@@ -19,6 +20,8 @@ agx_orin)
 	labels="$first:1 $second:0 $third:0" chips=1-0040 ;;
 esac
 
+first_mv=$(echo "$RAILS" | sed -n 's/^0x40 0 [0-9]* //p')
+
 say() { echo "$@" | tee -a $results; }
 is() { # NAME FOUND EXPECTED
 	if [ "$2" = "$3" ]; then say "ok   $1: $2"; else say "FAIL $1: found '$2', expected '$3'"; fi
@@ -33,7 +36,8 @@ start_recording() {
 	exec 3> /tmp/phases
 	sleep 1
 }
-phase() { echo "$@" >&3; sleep "$2"; } # NAME SECONDS EXPECTATION...: as in scenario.c
+# NAME SECONDS EXPECTATION...: as in scenario.c. What comes between two phases belongs to neither.
+phase() { echo "$@" >&3; sleep "$2"; echo "- 0" >&3; sleep 0.02; }
 stop_recording() {
 	exec 3>&-
 	wait $recorder || [ $? = 1 ] || say "FAIL the recorder ended with $?"
@@ -80,10 +84,30 @@ gpu_values() {
 	echo 1300000000 > $parameters/counter_hz; gpu 430
 	phase gpu_counters_wrap_every_1.7_s 6 settle=0.3 gpu=430~3 source=counters
 	echo 204000000 > $parameters/counter_hz; phase gpu_slower_clock 1 settle=0.3 gpu=430~3 source=counters
-	railgate yes; phase gpu_railgated 1 settle=0.2 gpu=0 errors=0
-	gpu 700; railgate no; phase gpu_back 2 settle=1 gpu=700~3 source=counters
 	echo 0 > $parameters/counter_hz; gpu 250; phase gpu_counters_stand_still 2 settle=0.5 gpu=250~3 source=load
 	echo 204000000 > $parameters/counter_hz; gpu 0; phase gpu_at_the_end 1 settle=0.5 gpu=0 errors=0
+}
+gpu_railgated() {
+	gpu 600; phase gpu_before 1 gpu=600~3 source=counters
+	railgate yes; phase gpu_railgated 1 settle=0.02 gpu=0 settle=0.2 gpu=0 errors=0
+	gpu 700; railgate no; phase gpu_powered_again 2 settle=0.2 gpu=700~3 source=counters
+	gpu 0
+}
+gpu_driver() { echo 17000000.gpu > /sys/bus/platform/drivers/vorin_tegra/$1; } # unbind|bind
+gpu_gone_and_back() {
+	gpu 600; phase gpu_there 1 gpu=600~3 source=counters
+	gpu_driver unbind; phase gpu_gone 1.5 gpu=600~3 errors=some
+	gpu 200; gpu_driver bind; phase gpu_found_again 3 settle=1 gpu=200~3
+	phase gpu_found_for_good 1 gpu=200~3 errors=0 source=counters
+	gpu 0
+}
+gpu_late() { # the driver's node appears after the start
+	gpu_driver unbind
+	start_recording
+	phase gpu_not_yet 1 gpu=0 errors=0 source=none
+	gpu 300; gpu_driver bind; phase gpu_appeared 3 settle=1.3 gpu=300~3 errors=0 source=counters
+	gpu 0
+	stop_recording
 }
 
 emc_values() {
@@ -118,7 +142,7 @@ chips_gone_and_back() {
 	for label in $labels; do gone="$gone ${label%:*}.mw=nan"; done
 	echo "     $(hwmon_numbers)"
 	for chip in $chips; do unbind_ina 0x${chip#1-00}; done
-	phase chips_unbound 2 $gone errors=some $first.mv=$(millivolts ${RAILS##*0x40 0 * })
+	phase chips_unbound 2 $gone errors=some $first.mv=$first_mv
 	# Bound in the other order, two chips change numbers.
 	for chip in $(echo $chips | tr ' ' '\n' | tac); do bind_ina 0x${chip#1-00}; done
 	phase chips_bound_again 3 back:$first.mw=1 back:$third.mw=1 settle=1 $back
@@ -139,14 +163,17 @@ cores_off_and_on() {
 burn_one() { # PERCENT PERIOD_MS
 	./scenario burn 2 $1 $2 6 > /tmp/burner & local burner=$!
 	sleep 0.4
-	phase duty_$1_of_$2_ms 5 mean:cpu2=stat~1 mean:cpu2=$1~3 mean:cpu3=stat~1 gpu=430~5
+	phase duty_$1_of_$2_ms 5 mean:cpu2=stat~1 mean:cpu2=$1~5 mean:cpu3=stat~1 gpu=430~5
 	wait $burner; cat /tmp/burner | tee -a $results
 }
 burners() {
-	taskset -p 3 $recorder > /dev/null; for task in /proc/$recorder/task/*; do taskset -p 3 ${task##*/} > /dev/null; done
+	# Everything but the burner on the first two cores.
+	taskset -p 3 $$ > /dev/null
+	for task in /proc/$recorder/task/*; do taskset -p 3 ${task##*/} > /dev/null; done
 	gpu 430
 	burn_one 0 20; burn_one 50 10; burn_one 50 20; burn_one 50 100; burn_one 100 20; burn_one 10 10; burn_one 90 100
 	gpu 0
+	taskset -p f $$ > /dev/null
 }
 
 reported() { echo "$2" | sed -n "s/^$1 \([^ ]*\) .*/\1/p"; } # NODE REPORT: its state
@@ -174,11 +201,12 @@ setup() {
 	cp bash-static /bin/bash
 	printf '#!/bin/sh\n[ -z "$2" ] && exec cat /etc/$1\nexec grep "^$2:" /etc/$1\n' > /bin/getent; chmod 755 /bin/getent
 	echo 'profilers:x:990:jetson' >> /etc/group
+	echo 'other:x:1001:1001::/tmp:/bin/sh' >> /etc/passwd
 	bash ./setup_fastnvmetrics.sh --group profilers > /tmp/setup 2>&1; is "setup: exit status" $? 0
 	sed 's/^/     /' /tmp/setup
 	found=$(as_jetson); is "doctor as jetson after setup: EMC" "$(emc_states "$found")" "good good"
 	is "setup again" "$(bash ./setup_fastnvmetrics.sh --group profilers | tail -n 1)" "nothing to do"
-	is "nobody else" "$(setpriv --reuid=1001 cat $debug/cactmon/mc_all 2>&1 | sed 's/.*: //')" "Permission denied"
+	is "nobody else" "$(su other -c "cat $debug/cactmon/mc_all" 2>&1 | sed 's/.*: //')" "Permission denied"
 	jetson_records
 	bash ./setup_fastnvmetrics.sh --revert > /tmp/setup 2>&1; is "setup --revert: exit status" $? 0
 	found=$(as_jetson); is "doctor as jetson after revert: EMC" "$(emc_states "$found")" "forbidden forbidden"
@@ -186,7 +214,7 @@ setup() {
 }
 jetson_records() {
 	emc 812000 3199000000
-	(sleep 1; echo "jetson_emc 1 emc=25.3829~0.001 $first.mv=$(millivolts ${RAILS##*0x40 0 * }) errors=0"; sleep 1) |
+	(sleep 1; echo "jetson_emc 1 emc=25.3829~0.001 $first.mv=$first_mv errors=0"; sleep 1) |
 		su jetson -c 'LD_LIBRARY_PATH=/app /app/scenario record /tmp/jetson.bin' | tee -a $results
 	emc 20400 204000000
 }
@@ -196,8 +224,9 @@ jetson_records() {
 run_scenario() {
 	echo "==== $1"
 	case $1 in
-	detection | doctor) $1 ;;
+	detection | doctor | gpu_late) $1 ;;
 	gpu | emc | rail | zone) alone $1_values ;;
+	gpu_railgated | gpu_gone_and_back) alone $1 ;;
 	chips) alone chips_gone_and_back ;;
 	cores) alone cores_off_and_on ;;
 	burners) alone burners ;;
@@ -207,7 +236,7 @@ run_scenario() {
 
 : > $results
 echo "$BOARD, $(nproc) CPUs, hwmon$HWMON_FIRST, delays $DELAYS, EAGAIN $RAW_EAGAIN"
-[ $# -gt 0 ] || set -- detection gpu emc rail zone chips cores burners doctor
+[ $# -gt 0 ] || set -- detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips cores burners doctor
 for scenario; do run_scenario $scenario; done
 rm -f $trace
 failures=$(grep -c '^FAIL' $results)

@@ -38,7 +38,7 @@ bool fnvm_sys_is_procfs(int fd);
 enum {
   FNVM_SYS_WRITE = 1, // for reading and writing, else for reading
   FNVM_SYS_CREATE = 2,
-  FNVM_SYS_TRUNCATE = 4,
+  FNVM_SYS_EXCLUSIVE = 4,
   FNVM_SYS_DIRECTORY = 8,
   FNVM_SYS_NONBLOCK = 16,
   FNVM_SYS_NOFOLLOW = 32
@@ -47,7 +47,8 @@ enum {
 // Stands for the working directory where one of these takes a directory.
 int fnvm_sys_working_directory(void);
 int fnvm_sys_openat(int directory, const char *path, int flags, unsigned mode);
-// Writes all of it, or returns a negative errno; *done says how much is in the file either way.
+// Writes all of it, or returns a negative errno; *done says how much is in the file either way. A limit on
+// the size of files is EFBIG, and no signal.
 int fnvm_sys_pwrite_all(int fd, const void *buffer, size_t size, int64_t offset, size_t *done);
 int fnvm_sys_ftruncate(int fd, int64_t size);
 int fnvm_sys_fdatasync(int fd);
@@ -99,15 +100,23 @@ int fnvm_sys_thread_start(uintptr_t *thread, const char *name, void (*body)(void
 void fnvm_sys_thread_join(uintptr_t thread);
 int fnvm_sys_pid(void);
 
+// Changes in a forked child: whoever remembers it can tell that it is one. Any thread.
+unsigned fnvm_sys_fork_generation(void);
+// The descriptor is closed in forked children, so that none of them keeps its lock alive; or no more.
+void fnvm_sys_close_in_children(int fd, bool close);
+
 // A mutex for set-up and control; the tick path has none.
 void *fnvm_sys_mutex_create(void);
 void fnvm_sys_mutex_destroy(void *mutex);
+// Free again, whoever held it: in a forked child, where its holder does not exist.
+void fnvm_sys_mutex_reset(void *mutex);
 void fnvm_sys_mutex_lock(void *mutex);
 void fnvm_sys_mutex_unlock(void *mutex);
 
 // ---- the environment and failures ----
 
 const char *fnvm_sys_getenv(const char *name);
+long fnvm_sys_getcwd(void *buffer, size_t size);
 
 // errno in words; thread-safe, without the locale.
 const char *fnvm_sys_error_text(int error);

@@ -53,7 +53,18 @@ struct HwmonChip {
   private static func busAddress(device: Root.Resolved?, directory: SystemPath) -> [UInt8]? {
     if let device { return device.inRoot.lastComponent }
     let grandparent = directory.parent.parent.lastComponent
-    return grandparent.contains(UInt8(ascii: "-")) ? grandparent : nil
+    return isBusAddress(grandparent) ? grandparent : nil
+  }
+
+  /// Whether a name is that of a device on an I2C bus: digits, a minus, four hexadecimal digits.
+  static func isBusAddress(_ name: [UInt8]) -> Bool {
+    guard let minus = name.firstIndex(of: UInt8(ascii: "-")), minus > 0, name.count == minus + 5
+    else { return false }
+    let isDecimal = name[..<minus].allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+    return isDecimal
+      && name[(minus + 1)...].allSatisfy {
+        ($0 >= 0x30 && $0 <= 0x39) || ($0 >= 0x61 && $0 <= 0x66)
+      }
   }
 
   var isINA3221: Bool { name == Array("ina3221".utf8) }

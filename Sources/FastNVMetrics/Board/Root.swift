@@ -14,7 +14,7 @@ struct Root: Sendable {
 
   /// - Parameter given: nil or empty stands for the environment variable FASTNVMETRICS_ROOT.
   init(_ given: SystemPath?) {
-    name = given.flatMap { $0.isEmpty ? nil : $0 } ?? Self.fromEnvironment
+    name = (given.flatMap { $0.isEmpty ? nil : $0 } ?? Self.fromEnvironment).madeAbsolute()
     var bytes = name.bytes
     while bytes.last == slash { bytes.removeLast() }
     prefix = SystemPath(bytes: bytes)

@@ -26,9 +26,14 @@ enum ThermalZones {
 
   /// Whether two types name the same sensor: L4T 35 writes `CPU-therm` and `Tboard_tegra` for what
   /// L4T 36 calls `cpu-thermal` and `tboard-thermal`.
-  static func isSame(_ a: [UInt8], _ b: [UInt8]) -> Bool { sensor(a) == sensor(b) }
+  static func isSame(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    guard let sensorA = sensor(a), let sensorB = sensor(b) else { return a == b }
+    return sensorA == sensorB
+  }
 
-  private static func sensor(_ type: [UInt8]) -> [UInt8] {
+  /// The type without its ending, in small letters; nil where it has none of the endings of NVIDIA's zones:
+  /// a zone called `cpu` is another driver's.
+  private static func sensor(_ type: [UInt8]) -> [UInt8]? {
     let lower = type.map { $0 >= 0x41 && $0 <= 0x5A ? $0 + 0x20 : $0 }
     for ending in ["-thermal", "-therm", "_tegra"] {
       let bytes = Array(ending.utf8)
@@ -36,6 +41,6 @@ enum ThermalZones {
         return Array(lower.dropLast(bytes.count))
       }
     }
-    return lower
+    return nil
   }
 }

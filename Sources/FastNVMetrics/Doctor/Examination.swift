@@ -2,7 +2,9 @@
 struct Examination {
   let root: Root
 
-  private static var setup: String { "run: sudo scripts/setup_fastnvmetrics.sh --user \"$USER\", then log in again" }
+  private static var setup: String {
+    "run: sudo scripts/setup_fastnvmetrics.sh --user \"$USER\", then log in again"
+  }
 
   // MARK: - The board
 

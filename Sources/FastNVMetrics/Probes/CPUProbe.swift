@@ -94,8 +94,10 @@ struct CPUProbe: ~Copyable {
 
   /// Reads the baseline: the first sample measures its own interval, from now on.
   mutating func begin(at now: UInt64, _ scratch: borrowing Scratch, errors: inout UInt64) {
-    if !stat.read() { errors &+= 1 }
+    let hasStat = stat.read()
+    if !hasStat { errors &+= 1 }
     for cpu in 0..<cpuCount {
+      if !hasStat { stat.assumeOnline(cpu, usesCounters && counters[cpu].isPresent) }
       cores[cpu].isOnline = stat.cpus[cpu].isOnline
       cores[cpu].counter = usesCounters ? readCounter(cpu, scratch) : -1
       account(cpu, until: now)
@@ -185,19 +187,29 @@ struct CPUProbe: ~Copyable {
   ) {
     let core = cores + cpu
     let counter = readCounter(cpu, scratch)
+    // What is credited while it cannot be read is in its next value.
+    if counter < 0 { return }
     let before = core.pointee.counter
     core.pointee.counter = counter
-    if counter < 0 || before < 0 || counter <= before { return }
+    if before < 0 || counter <= before { return }
 
-    let credited = (counter &- before) &* 1000 &+ core.pointee.carry
+    // The counter knows better than /proc/stat what the open samples were.
     let oldest = max(core.pointee.lastMoved, firstOpen)
+    core.pointee.settledIdle &-= window.takeBack(
+      cpu: cpu, oldest: max(core.pointee.lastMoved &+ 1, firstOpen), end: sample)
+    let credited = (counter &- before) &* 1000 &+ core.pointee.carry
     let rest = window.fillBackwards(
       cpu: cpu, newest: sample, oldest: min(oldest, sample), amount: max(credited, 0))
-    // What neither the open samples nor /proc/stat took in belongs to a sample that is closed: the
-    // one in which the sleep began. The next sleep gets it, so that the mean holds.
-    let bound = 2 &* window.interval(sample)
+    // What neither the open samples nor /proc/stat took in belongs to a sample that is closed: the one
+    // in which the sleep began. The next sleep gets it, so that the mean holds; likewise what
+    // /proc/stat gave to closed samples in advance.
+    let bound = max(2 &* window.interval(sample), Int64(Self.longestOpen))
     let missed = rest &+ min(credited, 0) &- core.pointee.settledIdle
     core.pointee.carry = min(max(missed, 0 &- bound), bound)
+    let interval = window.interval(sample)
+    if interval > 0 {
+      core.pointee.share = Double(window.cell(sample, cpu).pointee) / Double(interval)
+    }
     core.pointee.lastMoved = sample
     core.pointee.unsettled = sample &+ 1
     core.pointee.isTrusted = true
@@ -249,8 +261,8 @@ struct CPUProbe: ~Copyable {
     let core = cores + cpu
     let times = stat.cpus[cpu]
     let span = max(span(cpu, at: now), 1)
-    let idleTicks = max(times.idle &- core.pointee.accountedIdle, 0)
     let totalTicks = max(times.total &- core.pointee.accountedTotal, 0)
+    let idleTicks = min(max(times.idle &- core.pointee.accountedIdle, 0), totalTicks)
 
     var idle: Int64
     if totalTicks == 0 {

@@ -63,6 +63,21 @@ struct IdleWindow: ~Copyable {
     }
   }
 
+  /// Makes samples from `oldest` up to `end` unknown again.
+  ///
+  /// - Returns: the idle time that they had.
+  func takeBack(cpu: Int, oldest: UInt64, end: UInt64) -> Int64 {
+    var taken: Int64 = 0
+    var sample = oldest
+    while sample < end {
+      let cell = cell(sample, cpu)
+      if cell.pointee > 0 { taken &+= cell.pointee }
+      if cell.pointee != Self.offline { cell.pointee = Self.unknown }
+      sample &+= 1
+    }
+    return taken
+  }
+
   /// Gives every unknown sample from `oldest` to `newest` the same share of idle time, 0 to 1.
   func settle(cpu: Int, oldest: UInt64, newest: UInt64, share: Double) {
     var sample = oldest

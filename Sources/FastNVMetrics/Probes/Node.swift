@@ -50,10 +50,11 @@ struct Node: ~Copyable {
 
   /// Up to `count` bytes from the start of the file: how many, or a negative errno.
   mutating func read(_ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int {
-    if descriptor >= 0, mailbox.pointee.isStale.load(ordering: .relaxed) { giveUp(fnvmNoDevice) }
-    if descriptor < 0 {
-      takeReplacement()
-      if descriptor < 0 { return 0 &- Int(lastError) }
+    if mailbox.pointee.replacement.load(ordering: .relaxed) >= 0 { takeReplacement() }
+    if descriptor < 0 { return 0 &- Int(lastError) }
+    if mailbox.pointee.isStale.load(ordering: .relaxed) {
+      giveUp(fnvmNoDevice)
+      return 0 &- Int(lastError)
     }
     var result: Int
     if isReadAfresh, let path {
@@ -78,6 +79,7 @@ struct Node: ~Copyable {
   private mutating func takeReplacement() {
     let replacement = mailbox.pointee.replacement.exchange(-1, ordering: .acquiring)
     if replacement < 0 { return }
+    fnvm_sys_close(descriptor)
     // Whatever was found stale was the one before.
     mailbox.pointee.isStale.store(false, ordering: .relaxed)
     descriptor = replacement

@@ -61,22 +61,19 @@ indirect enum NodeLocator {
     path.isEmpty ? path : path.parent.appending(name)
   }
 
-  /// The rail of that label; of several, the one whose chip is named in the path where it was.
+  /// The rail of that label on the chip that the path names: the same label on another chip is another
+  /// rail. A path that names no chip leaves only the label to go by.
   private static func findRail(
     _ path: SystemPath, _ label: String, _ isCurrent: Bool, _ root: Root
   ) -> SystemPath {
     let wanted = Array(label.utf8)
     let components = path.bytes.split(separator: slash).map { Array($0) }
-    var found: PowerRailConfig?
-    for chip in HwmonChip.all(root: root) {
+    let namesChip = components.contains(where: HwmonChip.isBusAddress)
+    for chip in HwmonChip.all(root: root) where !namesChip || components.contains(chip.address) {
       for rail in chip.rails(requireLabel: chip.isINA3221) where Array(rail.label.utf8) == wanted {
-        if components.contains(chip.address) {
-          return isCurrent ? rail.currentPath : rail.voltagePath
-        }
-        if found == nil { found = rail }
+        return isCurrent ? rail.currentPath : rail.voltagePath
       }
     }
-    guard let found else { return SystemPath() }
-    return isCurrent ? found.currentPath : found.voltagePath
+    return SystemPath()
   }
 }

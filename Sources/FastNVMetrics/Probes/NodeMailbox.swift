@@ -5,8 +5,8 @@ internal import Synchronization
 /// | | written by the tick | written by the keeper |
 /// |---|---|---|
 /// | `isWanted` | true: its descriptor is gone | false, once it left another |
-/// | `isStale` | false, with each descriptor it closes or takes | true: the path leads to another file |
-/// | `replacement` | −1: taken | a descriptor |
+/// | `isStale` | false, with each descriptor it closes or takes | true: the path leads nowhere |
+/// | `replacement` | −1: taken | a descriptor, asked for or better than the one there |
 /// | `path` | | where that is, before it is left |
 struct NodeMailbox: ~Copyable {
   let isWanted = Atomic<Bool>(false)

@@ -15,7 +15,7 @@ final class NodeWatch {
 
   init(_ locator: NodeLocator) {
     self.locator = locator
-    path = locator.startPath
+    path = locator.startPath.madeAbsolute()
     mailbox = .allocate(capacity: 1)
     mailbox.initialize(to: NodeMailbox())
   }
@@ -43,35 +43,48 @@ final class NodeWatch {
     return (-1, -fd, true)
   }
 
-  /// Leaves a new descriptor where one is wanted, and notices files that were replaced.
+  /// Leaves a new descriptor where one is wanted, and where the path leads to another file by now.
   ///
   /// - Parameter searching: whether to look for a node that has never been found.
   func tend(searching: Bool) {
     if mailbox.pointee.isWanted.load(ordering: .acquiring) {
       if path.isEmpty && !searching { return }
       let found = locator.findAgain(after: path)
-      if found.isEmpty { return }
-      let fd = open(found)
-      if fd < 0 { return }
-      path = found
-      mailbox.pointee.isWanted.store(false, ordering: .relaxed)
-      mailbox.pointee.replacement.store(fd, ordering: .releasing)
-    } else if mailbox.pointee.replacement.load(ordering: .relaxed) < 0, isReplaced() {
-      mailbox.pointee.isStale.store(true, ordering: .relaxed)
+      if !found.isEmpty { leave(found) }
+      return
+    }
+    // One that was left and not taken yet is looked at in the next round.
+    if mailbox.pointee.replacement.load(ordering: .relaxed) >= 0 { return }
+    switch whatIsThere() {
+    case .same: break
+    case .another: leave(path)
+    case .nothing: mailbox.pointee.isStale.store(true, ordering: .relaxed)
     }
   }
 
-  /// Whether the path leads to another file than the one that was opened, or to none.
-  private func isReplaced() -> Bool {
-    guard let identity else { return false }
+  private func leave(_ found: SystemPath) {
+    let fd = open(found)
+    if fd < 0 { return }
+    path = found
+    mailbox.pointee.isWanted.store(false, ordering: .relaxed)
+    mailbox.pointee.replacement.store(fd, ordering: .releasing)
+  }
+
+  private enum Finding {
+    case same, another, nothing
+  }
+
+  private func whatIsThere() -> Finding {
+    guard let identity else { return .same }
     var status = fnvm_sys_stat()
     let error = path.withCString {
       fnvm_sys_lstatat(fnvm_sys_working_directory(), $0, &status)
     }
-    if error != 0 { return error == -ErrorNumber.noEntry }
+    if error != 0 { return error == -ErrorNumber.noEntry ? .nothing : .same }
     // A link that the caller gave is not compared: its inode is its own.
-    if status.is_link { return false }
-    return status.device != identity.device || status.inode != identity.inode
+    if status.is_link { return .same }
+    let isSame = status.device == identity.device && status.inode == identity.inode
+    return isSame ? .same : .another
   }
 
   private func open(_ path: SystemPath) -> CInt {

@@ -38,6 +38,9 @@ struct ProcStat: ~Copyable {
 
   deinit { cpus.deallocate() }
 
+  /// Takes the word of another source for a CPU, where the file cannot be read.
+  func assumeOnline(_ cpu: Int, _ isOnline: Bool) { cpus[cpu].isOnline = isOnline }
+
   /// - Returns: false where the file could not be read; the times are then those of the last good
   ///   read.
   mutating func read() -> Bool {
@@ -66,8 +69,10 @@ struct ProcStat: ~Copyable {
         if column < 4 { return }
         break
       }
-      total &+= value
-      if column == 3 || column == 4 { idle &+= value }
+      // No machine runs for that long: what is beyond is nonsense, and must not overflow.
+      let ticks = min(value, 1 << 50)
+      total &+= ticks
+      if column == 3 || column == 4 { idle &+= ticks }
     }
     times.pointee = CPUTimes(idle: idle, total: total, isOnline: true)
   }

@@ -96,9 +96,10 @@ struct FastTier: ~Copyable {
     typealias At = TraceFormat.Fast
     record.storeBytes(
       of: Double(now &- startTime) / 1e9, toByteOffset: At.time, as: Double.self)
+    // First: its intervals are measured from this time, and the GPU can take its own.
+    cpu.take(sample: number, at: now, scratch, errors: &errors)
     record.storeBytes(
       of: gpu.read(at: now, scratch, errors: &errors), toByteOffset: At.gpuLoad, as: UInt16.self)
-    cpu.take(sample: number, at: now, scratch, errors: &errors)
     let memory = memory.read(scratch, errors: &errors)
     record.storeBytes(of: memory.usedKB, toByteOffset: At.ramUsed, as: UInt64.self)
     record.storeBytes(of: memory.availableKB, toByteOffset: At.ramAvailable, as: UInt64.self)

@@ -126,6 +126,11 @@ struct RingConsumer {
     return (UnsafeRawBufferPointer(start: start, count: Int(count) * recordSize), count)
   }
 
+  /// Records taken that have not been drained.
+  var undrained: UInt64 {
+    state.pointee.taken.load(ordering: .acquiring) - state.pointee.drained.load(ordering: .relaxed)
+  }
+
   /// Frees the places of the oldest `count` pending records.
   func drain(_ count: UInt64) {
     let from = state.pointee.drained.load(ordering: .relaxed)

@@ -10,6 +10,8 @@ enum ErrorNumber {
   static var isDirectory: CInt { EISDIR }
   /// An empty file, or one without a number where one was expected.
   static var malformed: CInt { EBADMSG }
+  static var nameTooLong: CInt { ENAMETOOLONG }
+  static var stale: CInt { ESTALE }
   static var noEntry: CInt { ENOENT }
   static var noData: CInt { ENODATA }
   static var noDevice: CInt { ENODEV }

@@ -9,6 +9,9 @@ package final class ControlMutex: @unchecked Sendable {
 
   deinit { fnvm_sys_mutex_destroy(mutex) }
 
+  /// Free again, whoever held it: only in a forked child, where its holder does not exist.
+  func reset() { fnvm_sys_mutex_reset(mutex) }
+
   package func locked<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {

@@ -32,7 +32,8 @@ struct OwnedDescriptor: ~Copyable {
 enum OpenFlag {
   static var write: CInt { CInt(FNVM_SYS_WRITE) }
   static var create: CInt { CInt(FNVM_SYS_CREATE) }
-  static var truncate: CInt { CInt(FNVM_SYS_TRUNCATE) }
+  /// Fails where the file exists.
+  static var exclusive: CInt { CInt(FNVM_SYS_EXCLUSIVE) }
   static var directory: CInt { CInt(FNVM_SYS_DIRECTORY) }
   /// Opening a FIFO does not hang.
   static var nonBlocking: CInt { CInt(FNVM_SYS_NONBLOCK) }

@@ -1,3 +1,5 @@
+internal import CFastNVMetricsShims
+
 /// A path of the file system: bytes, never interpreted as text.
 ///
 /// File names on Linux need not be UTF-8; a path that went through `String` could name another
@@ -36,6 +38,15 @@ public struct SystemPath: Equatable, Sendable, ExpressibleByStringLiteral, Custo
 
   /// A NUL cannot be part of a path: the kernel would see a shorter one.
   var containsNUL: Bool { bytes.contains(0) }
+
+  /// The same place, however the working directory changes; itself where that cannot be found out.
+  func madeAbsolute() -> SystemPath {
+    if isEmpty || isAbsolute { return self }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = buffer.withUnsafeMutableBytes { fnvm_sys_getcwd($0.baseAddress, $0.count) }
+    if count <= 0 { return self }
+    return SystemPath(bytes: Array(buffer[..<Int(count)])).appending(bytes: bytes)
+  }
 
   func appending(_ component: String) -> SystemPath {
     appending(bytes: Array(component.utf8))

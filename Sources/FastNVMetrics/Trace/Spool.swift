@@ -10,14 +10,19 @@ final class Spool: @unchecked Sendable {
   private let medium: RingConsumer
   private let slow: RingConsumer
   private(set) var firstError: FNVMError?
+  /// Brings the header up to date, so that a crash leaves counts of a second ago.
+  private let refreshHeader: () -> Void
 
   /// A crash loses at most this, what is open for correction, and one write.
   private static let interval: UInt64 = 50_000_000
+  private static let roundsPerHeader = 20
 
   init(
     files: TraceFiles, syncLog: SyncLog, fast: RingConsumer, medium: RingConsumer,
-    slow: RingConsumer
+    slow: RingConsumer,
+    refreshHeader: @escaping () -> Void
   ) {
+    self.refreshHeader = refreshHeader
     self.files = files
     self.syncLog = syncLog
     self.fast = fast
@@ -27,8 +32,16 @@ final class Spool: @unchecked Sendable {
 
   /// The body of the thread, until `stop` is posted.
   func run(stop: FutexReference) {
-    while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) { drain() }
+    var rounds = 0
+    while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) {
+      drain()
+      rounds += 1
+      if rounds % Self.roundsPerHeader == 1 { refreshHeader() }
+    }
   }
+
+  /// Samples that no disk took: lost, once nobody drains any more.
+  var undrained: UInt64 { fast.undrained + medium.undrained + slow.undrained }
 
   /// Writes everything that is closed.
   func drain() {

@@ -33,9 +33,9 @@ final class SyncLog: @unchecked Sendable {
   /// - Parameters:
   ///   - index: asked for while no other mark is made, so that marks are in order.
   ///   - files: where marks go when the buffer is full; this call then waits for the disk.
-  /// - Returns: the mark's id, or 0 where the disk did not take the marks before it.
-  func mark(index: () -> UInt64, overflowTo files: TraceFiles) -> UInt64 {
-    for _ in 0..<2 {
+  /// - Returns: the mark's id, or 0 and the errno where the disk did not take the marks before it.
+  func mark(index: () -> UInt64, overflowTo files: TraceFiles) -> (id: UInt64, errno: CInt) {
+    while true {
       let id: UInt64 = gate.locked {
         if count == Self.capacity { return 0 }
         lastID += 1
@@ -47,10 +47,10 @@ final class SyncLog: @unchecked Sendable {
         count += 1
         return lastID
       }
-      if id != 0 { return id }
-      if flush(to: files) != 0 { return 0 }
+      if id != 0 { return (id, 0) }
+      let error = flush(to: files)
+      if error != 0 { return (0, error) }
     }
-    return 0
   }
 
   /// Writes what was marked.

@@ -3,12 +3,9 @@ internal import CFastNVMetricsShims
 extension TraceFiles {
   /// Creates the files of a new trace under a temporary name; `publish` puts it at its path.
   ///
-  /// - Parameter notice: receives a sentence where a crashed trace at the path was set aside.
   /// - Throws: `.io`; EBUSY where another recorder is at work there. Nothing is left behind then,
   ///   and what was at the path is still there.
-  static func create(
-    at path: SystemPath, notice: (String) -> Void
-  ) throws(FNVMError) -> TraceFiles {
+  static func create(at path: SystemPath) throws(FNVMError) -> TraceFiles {
     let location = try TraceLocation(path)
     if let status = location.status(of: location.name) {
       if status.is_directory { throw .io(ErrorNumber.isDirectory, "write the trace", path) }
@@ -17,12 +14,15 @@ extension TraceFiles {
       }
     }
     let trace = try openLocked(location)
+    var aside = ""
     do throws(FNVMError) {
-      try setAside(location, notice: notice)
+      aside = try setAside(location)
       let spools = try openSpools(location)
-      return TraceFiles(location, trace: trace, spools: spools, fastBytes: 0)
+      return TraceFiles(
+        location, trace: trace, spools: spools, fastBytes: 0, asideSuffix: aside)
     } catch {
       location.remove(location.name(suffix: newSuffix))
+      if !aside.isEmpty { location.putBack(aside) }
       throw error
     }
   }
@@ -34,10 +34,13 @@ extension TraceFiles {
       let error = rename(suffix: Self.newSuffix)
       if error != 0 { throw .io(error, "create the trace", path) }
     } catch {
-      discard(suffix: Self.newSuffix)
+      discardUnpublished()
       throw error
     }
   }
+
+  /// Removes a trace that was created and not published.
+  func discardUnpublished() { discard(suffix: Self.newSuffix) }
 
   private static var newSuffix: String { ".fnvm-new" }
 
@@ -69,14 +72,17 @@ extension TraceFiles {
   }
 
   /// Refuses a path where a recorder is at work, and renames what a crashed one left there.
+  ///
+  /// - Returns: what it was renamed with, empty where there was nothing of the kind.
   private static func setAside(
-    _ location: borrowing TraceLocation, notice: (String) -> Void
-  ) throws(FNVMError) {
+    _ location: borrowing TraceLocation
+  ) throws(FNVMError) -> String {
     let fd = location.name.withCString {
       fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
     }
-    // Nothing there, or nothing that we may look into: the new trace replaces it.
-    if fd < 0 { return }
+    if fd == -ErrorNumber.noEntry { return "" }
+    // Whether somebody is recording there could not be found out.
+    if fd < 0 { throw .io(-fd, "replace the trace", location.shown) }
     let old = OwnedDescriptor(owning: fd)
     if fnvm_sys_try_lock(old.rawValue) != 0 { throw busy(location.shown) }
     var bytes = [UInt8](repeating: 0, count: TraceFormat.headerSize)
@@ -86,31 +92,36 @@ extension TraceFiles {
       else { return nil }
       return TraceHeader(decoding: UnsafeRawBufferPointer(raw))
     }
-    guard let header, header.isUnfinished else { return }
+    guard let header, header.isUnfinished else { return "" }
     let suffix = ".unfinished-\(header.startRealtimeNanoseconds)"
-    for stream in TraceStream.spooled {
-      let spool = stream.spoolSuffix ?? ""
-      location.rename(location.name(suffix: spool), to: location.name(suffix: suffix + spool))
+    let error = location.setAside(suffix)
+    if error != 0 {
+      location.putBack(suffix)
+      throw .io(error, "set the crashed trace aside at", location.shown)
     }
-    let error = location.rename(location.name, to: location.name(suffix: suffix))
-    if error != 0 { throw .io(error, "set the crashed trace aside at", location.shown) }
-    notice(
-      "The trace of a recorder that crashed was set aside as \(location.shown)\(suffix); complete it with: fastnvmetrics recover \(location.shown)\(suffix)"
-    )
+    return suffix
   }
 
+  /// The spools, each a new file: what is there by that name belongs to nobody by now.
   private static func openSpools(_ location: borrowing TraceLocation) throws(FNVMError) -> [CInt] {
     var spools: [CInt] = []
     for stream in TraceStream.spooled {
-      let fd = location.name(suffix: stream.spoolSuffix ?? "").withCString {
+      let name = location.name(suffix: stream.spoolSuffix ?? "")
+      location.remove(name)
+      let fd = name.withCString {
         fnvm_sys_openat(
           location.directory.rawValue, $0,
-          OpenFlag.write | OpenFlag.create | OpenFlag.truncate | OpenFlag.noFollow, 0o666)
+          OpenFlag.write | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow, 0o666)
       }
       if fd < 0 {
-        for spool in spools { fnvm_sys_close(spool) }
-        location.removeSpools()
-        throw .io(-fd, "create the trace", location.shown)
+        for (made, spool) in zip(TraceStream.spooled, spools) {
+          fnvm_sys_close(spool)
+          location.remove(location.name(suffix: made.spoolSuffix ?? ""))
+        }
+        throw .io(
+          -fd, "create the trace", location.shown,
+          hint: fd == -ErrorNumber.nameTooLong
+            ? "its spools need 12 bytes more than its own name" : "")
       }
       spools.append(fd)
     }

@@ -4,11 +4,14 @@ internal import CFastNVMetricsShims
 /// samples, and one spool for each other stream. docs/trace-format.md says what lies on disk at
 /// each moment.
 ///
-/// Used by one thread at a time.
+/// Used by one thread at a time, streams apart: `append` may be called for different streams at once.
 final class TraceFiles {
-  private let location: TraceLocation
+  let location: TraceLocation
   private let trace: OwnedDescriptor
-  private var streams: [Stream] = []
+  /// A cell for each stream, so that threads that append to different ones share nothing.
+  private let streams: UnsafeMutablePointer<Stream>
+  /// What a crashed trace was renamed with that was found at the path; empty where there was none.
+  private let asideSuffix: String
 
   private struct Stream {
     /// -1 where a recovery found no spool.
@@ -20,21 +23,26 @@ final class TraceFiles {
   /// one.
   init(
     _ location: consuming TraceLocation, trace: consuming OwnedDescriptor, spools: [CInt],
-    fastBytes: Int64
+    fastBytes: Int64, asideSuffix: String = ""
   ) {
     self.location = location
     self.trace = trace
-    streams = [Stream(descriptor: self.trace.rawValue, byteCount: fastBytes)]
-    for spool in spools {
+    self.asideSuffix = asideSuffix
+    streams = .allocate(capacity: TraceStream.count)
+    streams.initialize(to: Stream(descriptor: self.trace.rawValue, byteCount: fastBytes))
+    for (i, spool) in spools.enumerated() {
       var status = fnvm_sys_stat()
       let size = spool >= 0 && fnvm_sys_fstat(spool, &status) == 0 ? status.size : 0
-      streams.append(Stream(descriptor: spool, byteCount: size))
+      (streams + i + 1).initialize(to: Stream(descriptor: spool, byteCount: size))
     }
+    // A child that keeps the open file keeps its lock, also when this process is gone.
+    fnvm_sys_close_in_children(self.trace.rawValue, true)
   }
 
   deinit {
-    for stream in streams.dropFirst() { fnvm_sys_close(stream.descriptor) }
-    // Explicitly: a forked child may hold the same open file, and with it the lock.
+    for stream in TraceStream.spooled { fnvm_sys_close(streams[stream.rawValue].descriptor) }
+    streams.deallocate()
+    fnvm_sys_close_in_children(trace.rawValue, false)
     fnvm_sys_unlock(trace.rawValue)
   }
 
@@ -89,6 +97,7 @@ final class TraceFiles {
   /// much of it is fast samples, and the spools are removed last. Without space for all of it,
   /// trace and spools stay as they are.
   func complete(_ header: TraceHeader) throws(FNVMError) {
+    try checkStillThere()
     var header = header
     header.fastSampleCount = recordCount(.fast)
     header.mediumSampleCount = recordCount(.medium)
@@ -115,15 +124,39 @@ final class TraceFiles {
     location.removeSpools()
   }
 
+  /// A trace that was removed or replaced while it was recorded ends with its last descriptor: nobody could
+  /// read it.
+  private func checkStillThere() throws(FNVMError) {
+    guard let mine = trace.status else { throw .io(ErrorNumber.io, "complete the trace", path) }
+    guard let there = location.status(of: location.name) else {
+      throw .io(
+        ErrorNumber.noEntry, "complete the trace", path,
+        hint: "it was removed or renamed while it was recorded")
+    }
+    if there.inode != mine.inode || there.device != mine.device {
+      throw .io(
+        ErrorNumber.stale, "complete the trace", path,
+        hint: "another file was put in its place while it was recorded")
+    }
+  }
+
   /// Renames the trace from its name with a suffix to its own. 0 or an errno.
   func rename(suffix: String) -> CInt {
     location.rename(location.name(suffix: suffix), to: location.name)
   }
 
-  /// Removes a trace that never came to its path.
+  /// Removes a trace that never came to its path, and puts back what was set aside for it.
   func discard(suffix: String) {
     location.remove(location.name(suffix: suffix))
     location.removeSpools()
+    if !asideSuffix.isEmpty { location.putBack(asideSuffix) }
+  }
+
+  /// What the user should know of the crashed trace that was found at the path.
+  var notice: String? {
+    if asideSuffix.isEmpty { return nil }
+    return
+      "The trace of a recorder that crashed was set aside as \(path)\(asideSuffix); complete it with: fastnvmetrics recover \(path)\(asideSuffix)"
   }
 
   static func recoverHint(_ path: SystemPath) -> String {

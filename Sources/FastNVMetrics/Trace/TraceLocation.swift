@@ -54,6 +54,24 @@ struct TraceLocation: ~Copyable {
     _ = name.withCString { fnvm_sys_unlinkat(directory.rawValue, $0) }
   }
 
+  /// Renames a trace and its spools. 0 or the errno of the trace's own renaming.
+  func setAside(_ suffix: String) -> CInt {
+    for stream in TraceStream.spooled {
+      let spool = stream.spoolSuffix ?? ""
+      rename(name(suffix: spool), to: name(suffix: suffix + spool))
+    }
+    return rename(name, to: name(suffix: suffix))
+  }
+
+  /// The opposite of `setAside`.
+  func putBack(_ suffix: String) {
+    for stream in TraceStream.spooled {
+      let spool = stream.spoolSuffix ?? ""
+      rename(name(suffix: suffix + spool), to: name(suffix: spool))
+    }
+    rename(name(suffix: suffix), to: name)
+  }
+
   func removeSpools() {
     for stream in TraceStream.spooled { remove(name(suffix: stream.spoolSuffix ?? "")) }
   }

@@ -28,13 +28,14 @@ extension Trace {
     if fnvm_sys_try_lock(trace.rawValue) != 0 { throw TraceFiles.busy(path) }
     // Another recovery may have completed it while this one waited for the lock.
     var header = try header(of: trace, path)
-    guard header.isUnfinished, let size = trace.status?.size else { return false }
+    guard header.isUnfinished, let status = trace.status else { return false }
+    // Between opening and locking, a new recorder may have set it aside: the spools are its own then.
+    guard let there = location.status(of: location.name), there.inode == status.inode,
+      there.device == status.device
+    else { throw TraceFiles.busy(path) }
+    let size = status.size
 
-    let spools = TraceStream.spooled.map { stream in
-      location.name(suffix: stream.spoolSuffix ?? "").withCString {
-        fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
-      }
-    }
+    let spools = try openSpools(location)
     // Counts in an unfinished header: the crash came while the spools were being appended, or
     // after.
     let isClosing = header.fastSampleCount > 0 || header.mediumSampleCount > 0
@@ -44,7 +45,7 @@ extension Trace {
     if isClosing { fastRecords = min(fastRecords, Int64(clamping: header.fastSampleCount)) }
     if !isClosing { fastRecords = writtenRecords(trace.rawValue, .fast, fastRecords) }
     let files = TraceFiles(
-      location, trace: trace, spools: spools.map { max($0, -1) },
+      location, trace: trace, spools: spools,
       fastBytes: fastRecords * recordSize)
     files.forgetUnwritten(writtenRecords)
     header.isRecovered = true
@@ -54,6 +55,23 @@ extension Trace {
       try files.complete(header)
     }
     return true
+  }
+
+  /// The spools, −1 for one that does not exist. One that cannot be opened must not be taken for missing.
+  private static func openSpools(_ location: borrowing TraceLocation) throws(FNVMError) -> [CInt] {
+    var spools: [CInt] = []
+    for stream in TraceStream.spooled {
+      let fd = location.name(suffix: stream.spoolSuffix ?? "").withCString {
+        fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
+      }
+      if fd < 0 && fd != -ErrorNumber.noEntry {
+        for spool in spools { fnvm_sys_close(spool) }
+        throw .io(
+          -fd, "open the spools of the trace", location.shown, hint: "nothing was changed")
+      }
+      spools.append(max(fd, -1))
+    }
+    return spools
   }
 
   private static func header(

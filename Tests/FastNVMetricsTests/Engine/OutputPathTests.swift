@@ -103,7 +103,7 @@ import Testing
       let blocker = tree.output("run.bin.fnvm-slow").description
       #expect(mkdir(blocker, 0o755) == 0)
       let engine = try engine(tree.output())
-      #expect(startError(engine)?.errno == EISDIR)
+      #expect(startError(engine)?.errno == EEXIST)
       #expect(!engine.isRunning)
       #expect(try TraceBytes.read(tree.output()) == old)
       #expect(try tree.outputNames == ["run.bin", "run.bin.fnvm-slow"])

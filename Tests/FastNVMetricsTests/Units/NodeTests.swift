@@ -49,17 +49,28 @@ import Testing
     }
   }
 
-  @Test func aFileThatWasReplacedIsTakenInTheSecondRound() throws {
+  @Test func aFileThatWasReplacedIsTakenWithoutAGap() throws {
     try withNode { tree, node, watch, scratch in
       for text in ["2", "3", "4"] {
         try tree.remove(Self.place)
         try tree.write(Self.place, text)
-        watch.tend(searching: false)
-        #expect(!node.integer(scratch).isGood)
+        #expect(node.integer(scratch).isGood)
         watch.tend(searching: false)
         let value = node.integer(scratch).value
         #expect(value == Int64(text))
       }
+    }
+  }
+
+  @Test func aFileThatWasRemovedIsAFailureUntilItIsBack() throws {
+    try withNode { tree, node, watch, scratch in
+      try tree.remove(Self.place)
+      watch.tend(searching: false)
+      #expect(!node.integer(scratch).isGood)
+      try tree.write(Self.place, "8")
+      #expect(!node.integer(scratch).isGood)
+      watch.tend(searching: false)
+      #expect(node.integer(scratch).value == 8)
     }
   }
 
