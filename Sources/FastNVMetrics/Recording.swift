@@ -69,13 +69,13 @@ final class Recording: @unchecked Sendable {
     mediumTier = .allocate(capacity: 1)
     mediumTier.initialize(
       to: MediumTier(
-        board: board, rateHz: configuration.mediumHz, ring: mediumRing.producer,
-        counters: counters + Tier.medium, keeper: keeper))
+        PowerRailProbes(board, keeper: keeper), rateHz: configuration.mediumHz,
+        ring: mediumRing.producer, counters: counters + Tier.medium))
     slowTier = .allocate(capacity: 1)
     slowTier.initialize(
       to: SlowTier(
-        board: board, rateHz: configuration.slowHz, ring: slowRing.producer,
-        counters: counters + Tier.slow, keeper: keeper))
+        ThermalProbes(board, keeper: keeper), rateHz: configuration.slowHz,
+        ring: slowRing.producer, counters: counters + Tier.slow))
     self.files = files
     self.fastRing = fastRing
     self.mediumRing = mediumRing

@@ -163,8 +163,9 @@ cores_off_and_on() {
 burn_one() { # PERCENT PERIOD_MS
 	./scenario burn 2 $1 $2 6 > /tmp/burner & local burner=$!
 	sleep 0.4
-	phase duty_$1_of_$2_ms 5 mean:cpu2=stat~1 mean:cpu2=$1~5 mean:cpu3=stat~1 gpu=430~5
-	wait $burner; cat /tmp/burner | tee -a $results
+	phase duty_$1_of_$2_ms 5 mean:cpu2=stat~1 mean:cpu3=stat~1 gpu=430~5
+	wait $burner; cat /tmp/burner
+	echo "duty_$1_of_$2_ms $(sed 's/.*time was \([0-9.]*\) .*/\1/' /tmp/burner)" >> /tmp/burners
 }
 burners() {
 	# Everything but the burner on the first two cores.
@@ -174,6 +175,16 @@ burners() {
 	burn_one 0 20; burn_one 50 10; burn_one 50 20; burn_one 50 100; burn_one 100 20; burn_one 10 10; burn_one 90 100
 	gpu 0
 	taskset -p f $$ > /dev/null
+}
+
+# The burner's own CPU time is a second witness. It also ran before and after the phase, and not alone.
+burners_agree() {
+	local name own mean
+	while read -r name own; do
+		mean=$(sed -n "s/.* $name: mean:cpu2=stat~1: mean \([0-9.]*\),.*/\1/p" $results)
+		is "$name: $mean % is near the burner's own $own %" \
+			$(echo "$mean $own" | awk '{ print ($1 - $2 < 5 && $2 - $1 < 3) ? "yes" : "no" }') yes
+	done < /tmp/burners
 }
 
 reported() { echo "$2" | sed -n "s/^$1 \([^ ]*\) .*/\1/p"; } # NODE REPORT: its state
@@ -229,7 +240,7 @@ run_scenario() {
 	gpu_railgated | gpu_gone_and_back) alone $1 ;;
 	chips) alone chips_gone_and_back ;;
 	cores) alone cores_off_and_on ;;
-	burners) alone burners ;;
+	burners) alone burners; burners_agree ;;
 	*) say "FAIL there is no scenario $1" ;;
 	esac
 }

@@ -1,34 +1,29 @@
 internal import Synchronization
 
+/// The medium tier: the power rails.
+typealias MediumTier = PeriodicTier<PowerRailProbes>
 /// The slow tier: the thermal zones.
-struct SlowTier: ~Copyable {
+typealias SlowTier = PeriodicTier<ThermalProbes>
+
+/// A tier whose samples are final as soon as they are taken.
+struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
+  private var source: Source
   private var ring: RingProducer
   private let counters: UnsafeMutablePointer<TierCounters>
   private let scratch: Scratch
-  private let zones: UnsafeMutablePointer<ThermalProbe>
-  private let zoneCount: Int
   private let period: UInt64
-  private var errors: UInt64 = 0
+  private var tally = ReadTally()
   private var dropped: UInt64 = 0
 
   init(
-    board: BoardConfig, rateHz: UInt32, ring: RingProducer,
-    counters: UnsafeMutablePointer<TierCounters>, keeper: NodeKeeper
+    _ source: consuming Source, rateHz: UInt32, ring: RingProducer,
+    counters: UnsafeMutablePointer<TierCounters>
   ) {
-    period = 1_000_000_000 / UInt64(rateHz)
+    self.source = source
     self.ring = ring
     self.counters = counters
     scratch = Scratch(byteCount: 256)
-    zoneCount = board.thermalZones.count
-    zones = .allocate(capacity: max(zoneCount, 1))
-    for (i, zone) in board.thermalZones.enumerated() {
-      (zones + i).initialize(to: ThermalProbe(zone, board: board, keeper: keeper))
-    }
-  }
-
-  deinit {
-    zones.deinitialize(count: zoneCount)
-    zones.deallocate()
+    period = 1_000_000_000 / UInt64(rateHz)
   }
 
   /// The body of the thread: waits for the warm-up, then samples until the tier is stopped.
@@ -43,7 +38,8 @@ struct SlowTier: ~Copyable {
       ticker.advance(now: Clock.monotonic())
       counters.pointee.missed.store(ticker.missed, ordering: .relaxed)
       counters.pointee.dropped.store(dropped, ordering: .relaxed)
-      counters.pointee.readErrors.store(errors, ordering: .relaxed)
+      counters.pointee.readErrors.store(tally.errors, ordering: .relaxed)
+      counters.pointee.negativeCurrents.store(tally.negativeCurrents, ordering: .relaxed)
     }
   }
 
@@ -53,15 +49,9 @@ struct SlowTier: ~Copyable {
       return
     }
     let record = ring.begin()
-    record.storeBytes(
-      of: Double(Clock.monotonic() &- startTime) / 1e9, toByteOffset: TraceFormat.Slow.time,
-      as: Double.self)
-    let zones = zones
-    for i in 0..<zoneCount {
-      record.storeBytes(
-        of: zones[i].read(scratch, errors: &errors),
-        toByteOffset: TraceFormat.Slow.temperature &+ 4 &* i, as: Float.self)
-    }
+    // Every record begins with its time.
+    record.storeBytes(of: Double(Clock.monotonic() &- startTime) / 1e9, as: Double.self)
+    source.fill(record, scratch, &tally)
     ring.take()
     ring.close(before: ring.next)
   }
