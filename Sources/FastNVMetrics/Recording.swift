@@ -147,14 +147,16 @@ final class Recording: @unchecked Sendable {
       }
       tierThreads.append(
         try thread("fnvm-medium") { recording in
-          recording.mediumTier.pointee.run(
-            startTime: recording.startTime, stop: recording.stopWord.reference,
+          runMediumTier(
+            &recording.mediumTier.pointee, startTime: recording.startTime,
+            stop: recording.stopWord.reference,
             warm: recording.warmWord.reference)
         })
       tierThreads.append(
         try thread("fnvm-slow") { recording in
-          recording.slowTier.pointee.run(
-            startTime: recording.startTime, stop: recording.stopWord.reference,
+          runSlowTier(
+            &recording.slowTier.pointee, startTime: recording.startTime,
+            stop: recording.stopWord.reference,
             warm: recording.warmWord.reference)
         })
       tierThreads.append(

@@ -26,11 +26,8 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
     period = 1_000_000_000 / UInt64(rateHz)
   }
 
-  /// The body of the thread: waits for the warm-up, then samples until the tier is stopped.
-  #if CHECK_TICK
-    @_noLocks @_noAllocation
-  #endif
-  mutating func run(startTime: UInt64, stop: FutexReference, warm: FutexReference) {
+  /// Waits for the warm-up, then samples until the tier is stopped.
+  fileprivate mutating func run(startTime: UInt64, stop: FutexReference, warm: FutexReference) {
     _ = warm.wait(while: 0, until: .max)
     var ticker = Ticker(first: Clock.monotonic(), period: period, stop: stop)
     while ticker.wait() == .tick {
@@ -55,4 +52,25 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
     ring.take()
     ring.close(before: ring.next)
   }
+}
+
+// The bodies of the two threads. The attributes prove nothing on a generic function, so they stand here,
+// where the types are known.
+
+#if CHECK_TICK
+  @_noLocks @_noAllocation
+#endif
+func runMediumTier(
+  _ tier: inout MediumTier, startTime: UInt64, stop: FutexReference, warm: FutexReference
+) {
+  tier.run(startTime: startTime, stop: stop, warm: warm)
+}
+
+#if CHECK_TICK
+  @_noLocks @_noAllocation
+#endif
+func runSlowTier(
+  _ tier: inout SlowTier, startTime: UInt64, stop: FutexReference, warm: FutexReference
+) {
+  tier.run(startTime: startTime, stop: stop, warm: warm)
 }
