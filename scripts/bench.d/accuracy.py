@@ -28,17 +28,19 @@ DUTIES = (0, 10, 50, 90, 100)
 
 
 def burn(core: int, duty: float, period_s: float, until: float, results: Any) -> None:
-    """Work for a share of each period, and say when."""
+    """Work for a share of each period, and say when: from waking up to going to sleep again."""
     os.sched_setaffinity(0, {core})
     stretches = []
-    begin = time.monotonic()
+    begin = woken = time.monotonic()
     while begin < until:
-        worked_from = time.monotonic()
         while duty > 0 and time.monotonic() < begin + duty * period_s:
             pass
-        stretches.append((worked_from, time.monotonic()))
         begin += period_s
-        time.sleep(max(0.0, begin - time.monotonic()))
+        asleep = time.monotonic()
+        stretches.append((woken, asleep))
+        if begin > asleep:
+            time.sleep(begin - asleep)
+        woken = time.monotonic() if begin > asleep else asleep
     results.put(stretches)
 
 

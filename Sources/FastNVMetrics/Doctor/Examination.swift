@@ -206,7 +206,7 @@ struct Examination {
         return zoneReport(name, zone.tempPath)
       }
       var report = NodeReport(kind: .zone, name: name, path: root.path("/sys/class/thermal"))
-      report.advice = "no zone of this type"
+      report.advice = "no zone of this type: not every release has all of them"
       return report
     }
   }

@@ -17,6 +17,7 @@ struct GPUProbe: ~Copyable {
   private var load: Node
   private var counters: GPUCounters
   private var runtimeStatus: Node
+  private var railgated: Node
   private var held: UInt16 = 0
   /// What the header says of the GPU: where load was last read from.
   private(set) var source = GPUSource.none
@@ -44,6 +45,7 @@ struct GPUProbe: ~Copyable {
       board.isDetected ? .gpuLoad(path, Root(board.root)) : .fixed(path)
     load = keeper.node(locator)
     runtimeStatus = keeper.node(.beside(locator, "power/runtime_status"))
+    railgated = keeper.node(.beside(locator, "is_railgated"))
     counters = GPUCounters(keeper.node(.beside(locator, "counters")))
   }
 
@@ -66,6 +68,7 @@ struct GPUProbe: ~Copyable {
       // Before they have counted anything, `load` is better than nothing.
       if areCountersBelieved && source == .counters { return held }
     }
+    if !counters.isOpen { lastGoodCounters = 0 }
     let reading = load.integer(scratch)
     if reading.isGood {
       held = UInt16(truncatingIfNeeded: min(max(reading.value, 0), 1000))
@@ -99,10 +102,17 @@ struct GPUProbe: ~Copyable {
   }
 
   private mutating func isSuspended(_ scratch: borrowing Scratch) -> Bool {
-    guard runtimeStatus.isThere else { return false }
-    let count = runtimeStatus.read(scratch.base, 16)
+    let status = runtimeStatus.isThere ? runtimeStatus.read(scratch.base, 16) : 0
+    if status > 0 {
+      var scanner = ByteScanner(scratch.base, count: status)
+      if scanner.consume("suspended") { return true }
+      // "unsupported": the driver does without runtime power management.
+      if scanner.consume("active") { return false }
+    }
+    guard railgated.isThere else { return false }
+    let count = railgated.read(scratch.base, 16)
     if count <= 0 { return false }
     var scanner = ByteScanner(scratch.base, count: count)
-    return scanner.consume("suspended")
+    return scanner.consume("yes")
   }
 }
