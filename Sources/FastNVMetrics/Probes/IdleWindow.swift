@@ -46,21 +46,31 @@ struct IdleWindow: ~Copyable {
   /// Puts idle time that ended in `newest` into it and, what does not fit, into the samples before
   /// it, back to `oldest`. Open samples between that it does not reach were busy.
   ///
+  /// When in `newest` the core woke nobody knows. Where it may have slept since the sample before, half of
+  /// the interval is the guess that is wrong by the least.
+  ///
   /// - Returns: what did not fit.
   func fillBackwards(cpu: Int, newest: UInt64, oldest: UInt64, amount: Int64) -> Int64 {
     var rest = amount
+    let mayHaveSleptOn = newest > oldest && cell(newest &- 1, cpu).pointee == Self.unknown
+    let interval = interval(newest)
+    rest = fill(cpu, newest, upTo: mayHaveSleptOn ? interval / 2 : interval, with: rest)
     var sample = newest
-    while true {
-      let cell = cell(sample, cpu)
-      if cell.pointee != Self.offline {
-        let known = cell.pointee > 0 ? cell.pointee : 0
-        let taken = min(rest, interval(sample) &- known)
-        cell.pointee = known &+ (taken > 0 ? taken : 0)
-        if taken > 0 { rest &-= taken }
-      }
-      if sample == oldest { return rest }
+    while sample > oldest {
       sample &-= 1
+      rest = fill(cpu, sample, upTo: self.interval(sample), with: rest)
     }
+    return fill(cpu, newest, upTo: interval, with: rest)
+  }
+
+  /// - Returns: what is over.
+  private func fill(_ cpu: Int, _ sample: UInt64, upTo limit: Int64, with amount: Int64) -> Int64 {
+    let cell = cell(sample, cpu)
+    if cell.pointee == Self.offline { return amount }
+    let known = cell.pointee > 0 ? cell.pointee : 0
+    let taken = max(min(amount, limit &- known), 0)
+    cell.pointee = known &+ taken
+    return amount &- taken
   }
 
   /// Makes samples from `oldest` up to `end` unknown again.
