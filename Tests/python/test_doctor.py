@@ -160,6 +160,39 @@ def test_the_command_prints_a_table_or_json(tree: Path) -> None:
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == 1
 
 
+def test_detection_leaves_out_what_may_not_be_read(tree: Path) -> None:
+    open_to_everyone(tree)
+    before = fm.detect_board(root=tree)
+    os.chmod(before.power_rails[0].current_path, 0o000)
+    os.chmod(before.thermal_zones[1].temp_path, 0o000)
+    os.chmod(before.gpu_load_path, 0o000)
+    (tree / "sys/kernel/debug").chmod(0o000)
+
+    def seen() -> dict[str, fm.NodeReport]:
+        board = fm.detect_board(root=tree)
+        rails = [rail.label for rail in board.power_rails]
+        zones = [zone.name for zone in board.thermal_zones]
+        paths = [board.gpu_load_path, board.emc_actmon_path, board.emc_clk_rate_path]
+        advice = json.dumps([rails, zones, [str(path) for path in paths]])
+        return {"board": fm.NodeReport("board", "", "", "good", 0, 0, "", 0.0, 0.0, advice)}
+
+    try:
+        rails, zones, paths = json.loads(as_nobody(seen)["board"].advice)
+    finally:
+        (tree / "sys/kernel/debug").chmod(0o755)
+    assert rails == [rail.label for rail in before.power_rails[1:]]
+    assert zones == [zone.name for i, zone in enumerate(before.thermal_zones) if i != 1]
+    assert paths == ["", "", ""]
+
+
+@pytest.mark.parametrize("release", ["# R39 (release), REVISION: 2.0, X: y", "nonsense", ""])
+def test_a_release_nobody_has_heard_of_disables_nothing(tree: Path, release: str) -> None:
+    before = fm.detect_board(root=tree)
+    (tree / "etc/nv_tegra_release").write_text(release)
+    assert fm.detect_board(root=tree) == before
+    assert all(node.is_readable for node in fm.doctor(root=tree) if node.name != "cpuidle")
+
+
 # ---- Which rails make the total
 
 

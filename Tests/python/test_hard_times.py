@@ -326,3 +326,20 @@ def test_a_machine_without_a_stat_file_has_its_idle_counters(root: Path, tmp_pat
     trace = fm.read_trace(tmp_path / "run.bin")
     weights = np.diff(trace["fast_time_s"], prepend=0.0)
     assert np.average(trace["cpu_util"][:, 0], weights=weights) == pytest.approx(50, abs=3)
+
+
+# ---- Stopping
+
+
+def test_stop_wakes_tiers_that_sleep_for_a_second(root: Path, tmp_path: Path) -> None:
+    script = """
+import sys, fastnvmetrics as fm
+board = fm.BoardConfig(board_name="b", num_cpu_cores=1, root=sys.argv[1])
+nv = fm.NVMetrics(sys.argv[2], fast_hz=1, medium_hz=1, slow_hz=1, board=board)
+for _ in range(120):
+    with nv:
+        pass
+print(nv.sample_count)
+"""
+    # Waiting for the slow tier would take two minutes, twice what `run` allows.
+    assert run(script, root, tmp_path / "run.bin").stdout.split() == ["11"]
