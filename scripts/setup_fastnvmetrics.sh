@@ -339,6 +339,19 @@ open_node() {
   if ((changed == before)); then note "ready    $(shown "$root$node")"; fi
 }
 
+# is_rail CHIP CHANNEL: whether the channel is wired to a rail. One that is not has no label, or NC; one that is
+# switched off says so in in<N>_enable.
+is_rail() {
+  local label='' enabled=1
+  resolve "$1/in$2_label" && [[ -f $root$resolved ]] || return 1
+  { IFS= read -r label <"$root$resolved"; } 2>/dev/null || true
+  if [[ -z ${label//[[:space:]]/} || ${label//[[:space:]]/} == NC ]]; then return 1; fi
+  if resolve "$1/in$2_enable" && [[ -f $root$resolved ]]; then
+    { IFS= read -r enabled <"$root$resolved"; } 2>/dev/null || true
+  fi
+  [[ ${enabled//[[:space:]]/} != 0 ]]
+}
+
 # open_chip DIRECTORY: the inputs of a hwmon device that is an INA3221. The path is in the root.
 open_chip() {
   local chip name='' status=0 channel input
@@ -353,6 +366,7 @@ open_chip() {
   if [[ ${name//[[:space:]]/} != ina3221 ]]; then return; fi
   chips=$((chips + 1))
   for channel in 1 2 3; do
+    if ! is_rail "$chip" "$channel"; then continue; fi
     for input in "in${channel}_input" "curr${channel}_input"; do open_node "$chip/$input"; done
   done
 }

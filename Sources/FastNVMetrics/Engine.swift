@@ -133,10 +133,7 @@ public final class Engine: @unchecked Sendable {
       defer {
         state.locked {
           lastCounts = recording.counts
-          if lastCounts.droppedSamples > 0 {
-            lastNotices.append(
-              "\(lastCounts.droppedSamples) samples were lost: the disk did not take them.")
-          }
+          lastNotices += recording.closingNotices
           self.recording = nil
         }
         owner.store(0, ordering: .sequentiallyConsistent)

@@ -251,6 +251,21 @@ final class Recording: @unchecked Sendable {
   /// What the user should know about how the recording began.
   var notice: String? { files.notice }
 
+  /// What the user should know about how it went, once it ended.
+  var closingNotices: [String] {
+    var notices: [String] = []
+    if counters[Tier.fast].wasGPUContradicted.load(ordering: .relaxed) {
+      notices.append(
+        "The GPU's counters contradicted its load for about two seconds; from then on GPU load is from load."
+      )
+    }
+    let dropped = counts.droppedSamples
+    if dropped > 0 {
+      notices.append("\(dropped) samples were lost: the disk did not take them.")
+    }
+    return notices
+  }
+
   /// The fast samples taken so far.
   var fastSampleCount: UInt64 { fastRing.taken }
 

@@ -143,6 +143,34 @@ def test_a_machine_that_is_no_board_is_examined_for_what_it_has() -> None:
     assert "load" not in nodes or nodes["load"].kind == "gpu"
 
 
+def test_counters_that_stand_still_are_said_not_to_count(tree: Path) -> None:
+    counters = Path(examine(tree)["load"].path).with_name("counters")
+    counters.write_text("10 20\n")
+    assert "does not count" in examine(tree)["counters"].advice
+
+
+@pytest.mark.parametrize("board", ["agx_orin", "orin_nx", "orin_nano"])
+@pytest.mark.parametrize("l4t", [35, 36, 39])
+def test_every_board_is_whole_under_every_release(tmp_path: Path, board: str, l4t: int) -> None:
+    root = tmp_path / "root"
+    command = [sys.executable, "-m", "fastnvmetrics.simulate", root, "--board", board, "--static"]
+    subprocess.run([*command, "--l4t", str(l4t)], check=True, stdout=subprocess.DEVNULL)
+    nodes = fm.doctor(root=root)
+    assert nodes[0].name == board
+    assert [node for node in nodes if not node.is_readable and node.name != "cpuidle"] == []
+    found, nominal = fm.detect_board(root=root), fm.get_board_config(board, root=root)
+    assert [rail.label for rail in found.power_rails] == [rail.label for rail in nominal.power_rails]
+    assert [zone.name for zone in found.thermal_zones] == [zone.name for zone in nominal.thermal_zones]
+
+
+def test_a_board_that_is_not_supported_is_named_with_its_strings(tree: Path) -> None:
+    (tree / "proc/device-tree").resolve().joinpath("compatible").write_bytes(
+        b"nvidia,p3834-0008\0nvidia,tegra264\0"
+    )
+    with pytest.raises(RuntimeError, match=r"Thor.*p3834-0008, nvidia,tegra264.*generic_linux"):
+        fm.detect_board(root=tree)
+
+
 def test_an_unknown_board_is_refused() -> None:
     with pytest.raises(fm.FastNVMetricsError, match="Unknown board: toaster"):
         fm.doctor("toaster")

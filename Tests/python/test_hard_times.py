@@ -328,6 +328,44 @@ def test_a_machine_without_a_stat_file_has_its_idle_counters(root: Path, tmp_pat
     assert np.average(trace["cpu_util"][:, 0], weights=weights) == pytest.approx(50, abs=3)
 
 
+
+def test_gpu_counters_that_load_contradicts_give_way_to_it(root: Path, tmp_path: Path) -> None:
+    """Cycles pass and none is busy, but the GPU says that it is at its limit."""
+    counters = root / "counters"
+    (root / "load").write_text("1000\n")
+    counters.write_text("0 0000000000\n")
+    board = a_board(root)
+    board.gpu_load_path = root / "load"
+    nv = fm.NVMetrics(tmp_path / "run.bin", board=board)
+    begin = time.monotonic()
+    sources = set()
+    with open(counters, "r+b", buffering=0) as file:
+        with pytest.warns(RuntimeWarning, match="contradicted"), nv:
+            until = begin + 10
+            while time.monotonic() < until:
+                sources.add(nv.gpu_source)
+                if "counters" in sources and nv.gpu_source == "load":
+                    break
+                os.pwrite(file.fileno(), f"0 {int((time.monotonic() - begin) * 1e8):010d}\n".encode(), 0)
+                time.sleep(0.002)
+            record(nv, nv.sample_count + 50)
+    load = fm.read_trace(tmp_path / "run.bin")["gpu_load"]
+    assert "counters" in sources
+    assert nv.gpu_source == "load"
+    assert set(load[-50:]) == {1000}
+
+
+def test_gpu_counters_that_stand_still_are_not_used(root: Path, tmp_path: Path) -> None:
+    (root / "load").write_text("500\n")
+    (root / "counters").write_text("10 20\n")
+    board = a_board(root)
+    board.gpu_load_path = root / "load"
+    with fm.NVMetrics(tmp_path / "run.bin", board=board) as nv:
+        record(nv, 300)
+    assert nv.gpu_source == "load"
+    assert set(fm.read_trace(tmp_path / "run.bin")["gpu_load"]) == {500}
+
+
 # ---- Stopping
 
 

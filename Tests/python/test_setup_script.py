@@ -60,6 +60,8 @@ def board(root: Path, l4t: int) -> Path:
         make(root, f"{DEBUG}/clk/emc/clk_rate")
         make(root, f"{DEBUG}/secret", mode=0o400)
         closed = 0o400 if l4t == 35 else 0o444
+        for channel in (1, 2, 3):
+            make(root, f"{CHIP}/in{channel}_label", f"RAIL_{channel}\n")
         for path in INPUTS:
             make(root, path, mode=closed)
         for other in ("in4_input", "in7_input", "curr4_input"):
@@ -156,6 +158,20 @@ def test_l4t_35_inputs_are_opened_and_nothing_else_of_the_chip(tmp_path: Path) -
 
 
 @as_root
+@pytest.mark.parametrize(
+    ("name", "text"), [("in2_label", "NC\n"), ("in2_label", None), ("in2_enable", "0\n")]
+)
+def test_channels_that_are_no_rails_stay_closed(tmp_path: Path, name: str, text: str | None) -> None:
+    board(tmp_path, 35)
+    if text is None:
+        (tmp_path / CHIP / name).unlink()
+    else:
+        (tmp_path / CHIP / name).write_text(text)
+    done = setup(tmp_path, "--dry-run", group="fnvm_test_group")
+    opened = [path for path in INPUTS if f"chmod g=r -- {tmp_path}/{path}" in done.stdout]
+    assert opened == [path for path in INPUTS if "2_input" not in path]
+
+
 def test_chips_are_found_by_the_driver_where_the_class_is_missing(tmp_path: Path) -> None:
     board(tmp_path, 35)
     shutil.rmtree(tmp_path / "sys/class")
@@ -334,6 +350,7 @@ def test_odd_names_are_only_names(tmp_path: Path) -> None:
     root = board(tmp_path / "a root; $(touch x) *", 36)
     odd = "sys/devices/i2c/1 0'$(touch y)` \\*"
     make(root, f"{odd}/name", "ina3221\n")
+    make(root, f"{odd}/in1_label", "RAIL\n")
     make(root, f"{odd}/in1_input", mode=0o400)
     link(root, "sys/class/hwmon/hwmon 7 *", f"../../../{odd}")
     before = snapshot(root)

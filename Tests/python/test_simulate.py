@@ -174,7 +174,7 @@ def test_time_in_proc_stat_is_the_time_that_passed_and_duties_hold() -> None:
 # ---- The tree
 
 
-@pytest.mark.parametrize("l4t", [35, 36])
+@pytest.mark.parametrize("l4t", [35, 36, 39])
 @pytest.mark.parametrize("board", list(BOARDS))
 def test_every_signal_is_an_aligned_word_with_its_first_value(
     tmp_path: Path, board: str, l4t: int

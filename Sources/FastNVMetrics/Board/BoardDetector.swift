@@ -63,12 +63,6 @@ enum BoardDetector {
   }
 
   private static func unrecognised(_ tree: DeviceTree, root: Root) -> FNVMError {
-    if let product = tree.unsupportedProduct() {
-      return FNVMError(
-        .noBoard,
-        "\(product) is not supported: it has no GPU load node. Ask for the board \"generic_linux\" by name to record CPU, RAM, rails and zones."
-      )
-    }
     var found = ""
     for string in tree.compatible {
       found += (found.isEmpty ? "" : ", ") + String(decoding: string, as: UTF8.self)
@@ -77,6 +71,12 @@ enum BoardDetector {
     let what =
       found.isEmpty
       ? "there is no device tree\(place)" : "compatible strings found\(place): \(found)"
+    if let product = tree.unsupportedProduct() {
+      return FNVMError(
+        .noBoard,
+        "\(product) is not supported, it has no GPU load node: \(what). Ask for the board \"generic_linux\" by name to record CPU, RAM, rails and zones."
+      )
+    }
     return FNVMError(
       .noBoard,
       "no supported Jetson board: \(what). Ask for a board by name (\"agx_orin\", \"orin_nx\", \"orin_nano\", or \"generic_linux\" for any Linux machine), describe one yourself, or set FASTNVMETRICS_ROOT to where the board's /proc and /sys are mounted."

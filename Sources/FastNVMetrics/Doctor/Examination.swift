@@ -56,7 +56,10 @@ struct Examination {
     if NodeAccess.check(counters) == 0 {
       var report = measure(.gpu, "counters", counters, unit: "busy cycles")
       if report.state == .good {
-        report.advice = "used for GPU load, checked against load"
+        report.advice =
+          isCounting(counters)
+          ? "used for GPU load, checked against load"
+          : "does not count at this moment: while that is so, load is used"
       }
       reports.append(report)
     }
@@ -67,6 +70,22 @@ struct Examination {
       reports[0].advice = "the GPU is suspended: reads as 0 without being woken"
     }
     return reports
+  }
+
+  /// Whether the second number of the file, total cycles, changes within 20 ms.
+  private func isCounting(_ counters: SystemPath) -> Bool {
+    func total() -> Int64? {
+      guard case .bytes(let bytes) = TextFile.read(counters, limit: 64) else { return nil }
+      return bytes.withUnsafeBytes { buffer in
+        guard let base = buffer.baseAddress else { return nil }
+        var scanner = ByteScanner(base, count: buffer.count)
+        return scanner.integer() == nil ? nil : scanner.integer(onThisLine: true)
+      }
+    }
+    let before = total()
+    let pause = FutexWord(0)
+    _ = pause.reference.wait(while: 0, until: Clock.monotonic() &+ 20_000_000)
+    return before != total()
   }
 
   // MARK: - CPU and RAM

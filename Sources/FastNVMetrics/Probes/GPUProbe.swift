@@ -24,6 +24,8 @@ struct GPUProbe: ~Copyable {
 
   // The comparison of the two.
   private var areCountersBelieved = true
+  /// Whether `load` took the place of counters that it had contradicted for seconds.
+  private(set) var wasContradicted = false
   private var nextCheck: UInt64 = 0
   private var disagreements = 0
   private var lastBusy: UInt64 = 0
@@ -90,15 +92,19 @@ struct GPUProbe: ~Copyable {
       areCountersBelieved = false
       return
     }
-    if now < nextCheck { return }
-    let isIdle = now &- lastBusy > Self.idleAfter && disagreements == 0
-    nextCheck = now &+ (isIdle ? Self.idleCheckPeriod : Self.checkPeriod)
+    guard now >= nextCheck, let recent = counters.recent else { return }
     let reading = load.integer(scratch)
-    guard reading.isGood, let recent = counters.recent else { return }
+    nextCheck = now &+ Self.checkPeriod
+    if !reading.isGood { return }
     let difference = Int(truncatingIfNeeded: min(max(reading.value, 0), 1000)) &- recent
     let isFarOff = difference > Self.tolerance || difference < 0 &- Self.tolerance
     disagreements = isFarOff ? disagreements &+ 1 : 0
-    if disagreements >= Self.patience { areCountersBelieved = false }
+    if disagreements >= Self.patience {
+      areCountersBelieved = false
+      wasContradicted = true
+    }
+    let isIdle = now &- lastBusy > Self.idleAfter && disagreements == 0
+    if isIdle { nextCheck = now &+ Self.idleCheckPeriod }
   }
 
   private mutating func isSuspended(_ scratch: borrowing Scratch) -> Bool {

@@ -146,6 +146,7 @@ struct FastTier: ~Copyable {
     counters.pointee.dropped.store(dropped, ordering: .relaxed)
     counters.pointee.readErrors.store(errors, ordering: .relaxed)
     counters.pointee.gpuSource.store(gpu.source.rawValue, ordering: .relaxed)
+    counters.pointee.wasGPUContradicted.store(gpu.wasContradicted, ordering: .relaxed)
     counters.pointee.isEMCAvailable.store(emc.isAvailable, ordering: .relaxed)
   }
 }

@@ -8,5 +8,6 @@ struct TierCounters: ~Copyable {
   let negativeCurrents = Atomic<UInt64>(0)
   /// Of the fast tier: where GPU load comes from (`GPUSource`), and whether EMC utilisation was read.
   let gpuSource = Atomic<UInt32>(0)
+  let wasGPUContradicted = Atomic<Bool>(false)
   let isEMCAvailable = Atomic<Bool>(false)
 }

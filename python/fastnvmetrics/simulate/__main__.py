@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     option = parser.add_argument
     option("directory", metavar="DIR", help="new, empty, or a former simulation")
     option("--board", choices=list(BOARDS), default="agx_orin", help="default: %(default)s")
-    option("--l4t", type=int, choices=(35, 36), default=36, help="default: %(default)s")
+    option("--l4t", type=int, choices=(35, 36, 39), default=36, help="default: %(default)s")
     option("--duration", type=float, default=float("inf"), metavar="S", help="end after S seconds")
     option("--static", action="store_true", help="write the tree and exit")
     option(

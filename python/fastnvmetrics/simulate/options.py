@@ -18,7 +18,8 @@ class SimulationOptions:
     board
         ``"agx_orin"``, ``"orin_nx"`` or ``"orin_nano"``.
     l4t
-        36 (JetPack 6) or 35 (JetPack 5), which has other paths and zone names.
+        36 (JetPack 6), 39 (JetPack 7, with the same nodes) or 35 (JetPack 5), which has other paths
+        and zone names.
     offline_cores
         Cores without a line in /proc/stat; at least one core stays online.
     hwmon_first
@@ -48,8 +49,8 @@ class SimulationOptions:
     def __post_init__(self) -> None:
         if self.board not in BOARDS:
             raise ValueError(f"board must be one of {', '.join(BOARDS)}, not {self.board!r}")
-        if self.l4t not in (35, 36):
-            raise ValueError(f"l4t must be 35 or 36, not {self.l4t}")
+        if self.l4t not in (35, 36, 39):
+            raise ValueError(f"l4t must be 35, 36 or 39, not {self.l4t}")
         if self.hwmon_first < 0:
             raise ValueError(f"hwmon_first must not be negative, and is {self.hwmon_first}")
         cores = set(range(self.simulated.cores))

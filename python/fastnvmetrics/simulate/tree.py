@@ -57,7 +57,7 @@ class _Builder:
         self.start = {name: wave.at(0) for name, wave in signals(options).items()}
         self.platform = "sys/devices/platform"
         # L4T 36 has the on-chip devices below a bus node.
-        self.soc = f"{self.platform}/bus@0" if options.l4t == 36 else self.platform
+        self.soc = f"{self.platform}/bus@0" if options.l4t >= 36 else self.platform
 
     def build(self) -> list[SignalWord]:
         self.identity()
@@ -77,7 +77,7 @@ class _Builder:
         strings = [*self.board.compatible, ""]
         self.file("proc/device-tree/compatible", "\0".join(strings))
         self.file("proc/device-tree/model", self.board.model + "\0")
-        revision = {35: "4.1", 36: "4.3"}[self.options.l4t]
+        revision = {35: "4.1", 36: "4.3", 39: "2.0"}[self.options.l4t]
         self.file(
             "etc/nv_tegra_release",
             f"# R{self.options.l4t} (release), REVISION: {revision}, GCID: 1, BOARD: generic, "
@@ -112,7 +112,7 @@ class _Builder:
 
     def gpu(self) -> None:
         name, node = (
-            ("17000000.gpu", "gpu") if self.options.l4t == 36 else ("17000000.ga10b", "ga10b")
+            ("17000000.gpu", "gpu") if self.options.l4t >= 36 else ("17000000.ga10b", "ga10b")
         )
         device = f"{self.soc}/{name}"
         self.signal("gpu_load", f"{device}/load")
@@ -128,7 +128,7 @@ class _Builder:
 
     def memory_controller(self) -> None:
         debug = "sys/kernel/debug"
-        if self.options.l4t == 36:
+        if self.options.l4t >= 36:
             self.signal("emc_mc_all_khz", f"{debug}/cactmon/mc_all")
             self.file(f"{debug}/cactmon/sample_period_usec", "2000\n")
         else:
@@ -169,7 +169,7 @@ class _Builder:
             self.file(f"{hwmon}/curr{channel}_max", "32760\n")
             for kind, path in zip(("voltage_mv", "current_ma", "shunt_uv"), inputs):
                 self.signal(f"{kind}/{label}", path)
-        elif self.options.l4t == 36:
+        elif self.options.l4t >= 36:
             self.file(f"{hwmon}/in{channel}_enable", "0\n")
             for path in inputs:
                 self.file(path, "")
@@ -225,7 +225,7 @@ def _input_names(channel: int) -> tuple[str, str, str]:
 
 
 def _zone_type(name: str, l4t: int) -> str:
-    if l4t == 36:
+    if l4t >= 36:
         return name
     sensor = name[: -len("-thermal")]
     if sensor == "tj":
