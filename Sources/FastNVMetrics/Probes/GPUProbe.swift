@@ -51,8 +51,6 @@ struct GPUProbe: ~Copyable {
     counters = GPUCounters(keeper.node(.beside(locator, "counters")))
   }
 
-  var isAvailable: Bool { source != .none }
-
   /// The load at `now`, 0 to 1000; the last good one where the read fails.
   mutating func read(
     at now: UInt64, _ scratch: borrowing Scratch, errors: inout UInt64

@@ -14,14 +14,9 @@ enum ErrorNumber {
   static var stale: CInt { ESTALE }
   static var noEntry: CInt { ENOENT }
   static var noData: CInt { ENODATA }
-  static var noDevice: CInt { ENODEV }
-  static var noDeviceOrAddress: CInt { ENXIO }
-  static var noMemory: CInt { ENOMEM }
   static var notDirectory: CInt { ENOTDIR }
   static var notPermitted: CInt { EPERM }
-  static var illegalSeek: CInt { ESPIPE }
   static var remoteIO: CInt { EREMOTEIO }
   static var timedOut: CInt { ETIMEDOUT }
   static var tooManyLinks: CInt { ELOOP }
-  static var exists: CInt { EEXIST }
 }

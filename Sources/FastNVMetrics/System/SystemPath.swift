@@ -81,16 +81,3 @@ public struct SystemPath: Equatable, Sendable, ExpressibleByStringLiteral, Custo
 }
 
 let slash = UInt8(ascii: "/")
-
-/// A C string that lives as long as this value, for the tick path, which cannot make one.
-struct OwnedCString: ~Copyable {
-  let pointer: UnsafeMutablePointer<CChar>
-
-  init(_ bytes: [UInt8]) {
-    pointer = .allocate(capacity: bytes.count + 1)
-    for (i, byte) in bytes.enumerated() { pointer[i] = CChar(bitPattern: byte) }
-    pointer[bytes.count] = 0
-  }
-
-  deinit { pointer.deallocate() }
-}
