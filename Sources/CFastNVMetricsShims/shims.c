@@ -122,7 +122,14 @@ int fnvm_sys_ftruncate(int fd, int64_t size) {
 
 int fnvm_sys_fdatasync(int fd) { return fdatasync(fd) < 0 ? -errno : 0; }
 
-int fnvm_sys_try_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0; }
+int fnvm_sys_try_lock(int fd) {
+  int e;
+  do {
+    e = flock(fd, LOCK_EX | LOCK_NB);
+  } while (e < 0 && errno == EINTR);
+  // A file system without locks cannot say that somebody has it: recording goes on unprotected there.
+  return e < 0 && errno == EWOULDBLOCK ? -errno : 0;
+}
 void fnvm_sys_unlock(int fd) { flock(fd, LOCK_UN); }
 
 int fnvm_sys_renameat(int directory, const char *from, const char *to) {
@@ -137,6 +144,7 @@ static int stat_result(int e, const struct stat *s, struct fnvm_sys_stat *out) {
   out->device = (uint64_t)s->st_dev;
   out->inode = (uint64_t)s->st_ino;
   out->size = (int64_t)s->st_size;
+  out->links = (uint64_t)s->st_nlink;
   out->is_regular = S_ISREG(s->st_mode);
   out->is_directory = S_ISDIR(s->st_mode);
   out->is_link = S_ISLNK(s->st_mode);

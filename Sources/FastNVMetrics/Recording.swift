@@ -20,6 +20,7 @@ final class Recording: @unchecked Sendable {
   private let files: TraceFiles
   private let syncLog = SyncLog()
   private var spool: Spool?
+  private let flusher: Flusher?
   private var header = TraceHeader()
   private var startTime: UInt64 = 0
   /// Samples that were taken and that no disk took; known at the end.
@@ -28,11 +29,12 @@ final class Recording: @unchecked Sendable {
   /// 0: not yet; 1: the threads may begin; 2: they end at once.
   private let goWord = FutexWord(0)
   private let stopWord = FutexWord(0)
-  private let spoolStopWord = FutexWord(0)
+  /// Ends the spool and the flusher, when the tiers have ended.
+  private let diskStopWord = FutexWord(0)
   /// 0: warming up; 1: warm; 2: stopped.
   private let warmWord = FutexWord(0)
   private var tierThreads: [Thread] = []
-  private var spoolThread: Thread?
+  private var diskThreads: [Thread] = []
 
   /// The spool may stall for this long before samples are dropped.
   private static let ringSeconds = 2
@@ -77,6 +79,11 @@ final class Recording: @unchecked Sendable {
         ThermalProbes(board, keeper: keeper), rateHz: configuration.slowHz,
         ring: slowRing.producer, counters: counters + Tier.slow))
     self.files = files
+    flusher =
+      configuration.flushIntervalMilliseconds == 0
+      ? nil
+      : Flusher(
+        files: files, interval: UInt64(configuration.flushIntervalMilliseconds) * 1_000_000)
     self.fastRing = fastRing
     self.mediumRing = mediumRing
     self.slowRing = slowRing
@@ -142,8 +149,15 @@ final class Recording: @unchecked Sendable {
   /// The threads wait for `goWord`: until then nothing of what they use is theirs.
   private func startThreads() throws(FNVMError) {
     do throws(FNVMError) {
-      spoolThread = try thread("fnvm-spool") { recording in
-        recording.spool?.run(stop: recording.spoolStopWord.reference)
+      diskThreads.append(
+        try thread("fnvm-spool") { recording in
+          recording.spool?.run(stop: recording.diskStopWord.reference)
+        })
+      if flusher != nil {
+        diskThreads.append(
+          try thread("fnvm-flush") { recording in
+            recording.flusher?.run(stop: recording.diskStopWord.reference)
+          })
       }
       tierThreads.append(
         try thread("fnvm-medium") { recording in
@@ -214,7 +228,7 @@ final class Recording: @unchecked Sendable {
     noteCounts()
     header.isClosed = true
     try files.complete(header)
-    if let error = spool?.firstError { throw error }
+    if let error = spool?.firstError ?? flusher?.firstError { throw error }
   }
 
   private func joinThreads(goWith go: UInt32) {
@@ -223,9 +237,9 @@ final class Recording: @unchecked Sendable {
     goWord.reference.post(go)
     for thread in tierThreads { thread.join() }
     tierThreads = []
-    spoolStopWord.reference.post(1)
-    spoolThread?.join()
-    spoolThread = nil
+    diskStopWord.reference.post(1)
+    for thread in diskThreads { thread.join() }
+    diskThreads = []
   }
 
   /// Waits for the end of the warm-up.

@@ -36,11 +36,22 @@ private func handle(_ engine: OpaquePointer) -> EngineHandle {
 private func configuration(_ options: UnsafePointer<fnvm_options>?) -> EngineConfiguration? {
   guard let options else { return EngineConfiguration() }
   // Only the size may be read before it is known to be right.
-  let size = UnsafeRawPointer(options).loadUnaligned(as: UInt32.self)
-  guard size == MemoryLayout<fnvm_options>.size else { return nil }
+  let size = Int(UnsafeRawPointer(options).loadUnaligned(as: UInt32.self))
+  let firstVersion = 16
+  guard size >= firstVersion, size <= MemoryLayout<fnvm_options>.size, size % 4 == 0 else {
+    return nil
+  }
+  // What the caller's header did not have yet has its usual value.
+  let usual = EngineConfiguration()
+  var given = fnvm_options(
+    struct_size: UInt32(size), fast_hz: usual.fastHz, medium_hz: usual.mediumHz,
+    slow_hz: usual.slowHz, flush_interval_ms: usual.flushIntervalMilliseconds)
+  withUnsafeMutableBytes(of: &given) {
+    $0.copyMemory(from: UnsafeRawBufferPointer(start: options, count: size))
+  }
   return EngineConfiguration(
-    fastHz: options.pointee.fast_hz, mediumHz: options.pointee.medium_hz,
-    slowHz: options.pointee.slow_hz)
+    fastHz: given.fast_hz, mediumHz: given.medium_hz, slowHz: given.slow_hz,
+    flushIntervalMilliseconds: given.flush_interval_ms)
 }
 
 @_cdecl("fnvm_engine_create")

@@ -70,6 +70,31 @@ public func traceSyncPoints(
   return records(trace?.syncPointBytes, trace?.header.syncPointCount ?? 0, count)
 }
 
+@_cdecl("fnvm_trace_num_chunks")
+public func traceNumChunks(_ handle: OpaquePointer?) -> UInt32 {
+  guard let handle else { return 0 }
+  return UInt32(clamping: opened(handle).chunkCount)
+}
+
+@_cdecl("fnvm_trace_chunk")
+public func traceChunk(
+  _ handle: OpaquePointer?, _ index: UInt32, _ out: UnsafeMutablePointer<fnvm_chunk>?
+) -> fnvm_status {
+  guard let handle, let out else { return invalid("fnvm_trace_chunk: trace or out is NULL") }
+  let size = UnsafeRawPointer(out).loadUnaligned(as: UInt32.self)
+  guard size >= MemoryLayout<fnvm_chunk>.size else {
+    return invalid("fnvm_trace_chunk: struct_size is smaller than its first version")
+  }
+  return status { () throws(FNVMError) in
+    let (type, payload) = try opened(handle).chunkBytes(Int(index))
+    withUnsafeMutableBytes(of: &out.pointee.type) {
+      for i in 0..<$0.count { $0[i] = i < type.count ? type[i] : 0 }
+    }
+    out.pointee.payload = payload.baseAddress
+    out.pointee.size = UInt64(payload.count)
+  }
+}
+
 @_cdecl("fnvm_trace_recover")
 public func traceRecover(
   _ path: UnsafePointer<CChar>?, _ recovered: UnsafeMutablePointer<CInt>?
@@ -98,4 +123,8 @@ private func headerAgreement() {
   agree(type(of: h7), type(of: s7))
   let h8 = CFastNVMetrics.fnvm_trace_recover, s8 = traceRecover
   agree(type(of: h8), type(of: s8))
+  let h9 = CFastNVMetrics.fnvm_trace_num_chunks, s9 = traceNumChunks
+  agree(type(of: h9), type(of: s9))
+  let h10 = CFastNVMetrics.fnvm_trace_chunk, s10 = traceChunk
+  agree(type(of: h10), type(of: s10))
 }

@@ -43,18 +43,18 @@ static void options_outside_the_limits_are_refused(void) {
     fnvm_options options;
     fnvm_status expected;
   } cases[] = {
-      {{sizeof(fnvm_options), 1, 1, 1}, FNVM_OK},
-      {{sizeof(fnvm_options), 20000, 20000, 20000}, FNVM_OK},
-      {{sizeof(fnvm_options), 0, 100, 10}, FNVM_E_INVALID},
-      {{sizeof(fnvm_options), 1000, 0, 10}, FNVM_E_INVALID},
-      {{sizeof(fnvm_options), 1000, 100, 0}, FNVM_E_INVALID},
-      {{sizeof(fnvm_options), 20001, 100, 10}, FNVM_E_INVALID},
-      {{sizeof(fnvm_options), 1000, 20001, 10}, FNVM_E_INVALID},
-      {{sizeof(fnvm_options), 1000, 100, UINT32_MAX}, FNVM_E_INVALID},
-      {{0, 1000, 100, 10}, FNVM_E_INVALID},
-      {{3, 1000, 100, 10}, FNVM_E_INVALID},
-      {{sizeof(fnvm_options) - 1, 1000, 100, 10}, FNVM_E_INVALID},
-      {{UINT32_MAX, 1000, 100, 10}, FNVM_E_INVALID},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 1, .medium_hz = 1, .slow_hz = 1}, FNVM_OK},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 20000, .medium_hz = 20000, .slow_hz = 20000}, FNVM_OK},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 0, .medium_hz = 100, .slow_hz = 10}, FNVM_E_INVALID},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 1000, .medium_hz = 0, .slow_hz = 10}, FNVM_E_INVALID},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 1000, .medium_hz = 100, .slow_hz = 0}, FNVM_E_INVALID},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 20001, .medium_hz = 100, .slow_hz = 10}, FNVM_E_INVALID},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 1000, .medium_hz = 20001, .slow_hz = 10}, FNVM_E_INVALID},
+      {{.struct_size = sizeof(fnvm_options), .fast_hz = 1000, .medium_hz = 100, .slow_hz = UINT32_MAX}, FNVM_E_INVALID},
+      {{.struct_size = 0, .fast_hz = 1000, .medium_hz = 100, .slow_hz = 10}, FNVM_E_INVALID},
+      {{.struct_size = 3, .fast_hz = 1000, .medium_hz = 100, .slow_hz = 10}, FNVM_E_INVALID},
+      {{.struct_size = sizeof(fnvm_options) - 1, .fast_hz = 1000, .medium_hz = 100, .slow_hz = 10}, FNVM_E_INVALID},
+      {{.struct_size = UINT32_MAX, .fast_hz = 1000, .medium_hz = 100, .slow_hz = 10}, FNVM_E_INVALID},
   };
   fixture f = fixture_create();
   fnvm_board *board = fixture_board(&f);
@@ -65,7 +65,13 @@ static void options_outside_the_limits_are_refused(void) {
     CHECK_EQUAL(engine != NULL, expected == FNVM_OK);
     fnvm_engine_free(engine);
   }
-  fnvm_engine *engine = (fnvm_engine *)&engine;
+  /* What a program compiled against the first version of the header passes. */
+  const uint32_t first_version[] = {16, 1000, 100, 10};
+  fnvm_engine *engine = NULL;
+  CHECK_EQUAL(fnvm_engine_create("run.bin", board, (const fnvm_options *)first_version, &engine),
+              FNVM_OK);
+  fnvm_engine_free(engine);
+  engine = (fnvm_engine *)&engine;
   CHECK_EQUAL(fnvm_engine_create("", board, NULL, &engine), FNVM_E_INVALID);
   CHECK(engine == NULL);
   fnvm_board_free(board);

@@ -40,7 +40,7 @@ static void boards_keep_nothing(void) {
 }
 
 static void engines_keep_nothing(void) {
-  static const fnvm_options wrong = {sizeof wrong, 0, 1, 1};
+  static const fnvm_options wrong = {.struct_size = sizeof wrong, .medium_hz = 1, .slow_hz = 1};
   CHECK_KEEPS_NOTHING(fnvm_engine_create("run.bin", board, &wrong, &other_engine));
   CHECK_KEEPS_NOTHING((fnvm_engine_create("run.bin", board, NULL, &other_engine),
                        fnvm_engine_free(other_engine)));

@@ -250,6 +250,51 @@ static void random_damage_is_survived(void) {
   specimen_remove(&s);
 }
 
+/* "123456789" has the CRC-32 0xCBF43926 (zlib's crc32). */
+static const unsigned char CHUNKS[] = {'T', 'E', 'S', 'T', 9, 0, 0, 0, 0, 0, 0, 0, 0x26, 0x39, 0xF4, 0xCB,
+                                       '1', '2', '3', '4', '5', '6', '7', '8', '9',
+                                       'N', 'O', 'N', 'E', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+
+static void chunks_are_read_and_damaged_ones_refused(void) {
+  specimen s = specimen_create();
+  const size_t size = s.size + sizeof CHUNKS;
+  unsigned char *bytes = malloc(size);
+  REQUIRE(bytes != NULL);
+  memcpy(bytes, s.bytes, s.size);
+  memcpy(bytes + s.size, CHUNKS, sizeof CHUNKS);
+  const uint64_t offset = s.size;
+  memcpy(bytes + offsetof(fnvm_file_header, chunks_offset), &offset, sizeof offset);
+  const char *path = fixture_path(&s.tree, "chunks.bin");
+  fnvm_trace *trace = NULL;
+  fnvm_chunk chunk = FNVM_CHUNK_INIT;
+
+  fixture_write_bytes(&s.tree, "chunks.bin", bytes, size);
+  REQUIRE(fnvm_trace_open(path, &trace) == FNVM_OK);
+  CHECK_EQUAL(fnvm_trace_num_chunks(trace), 2);
+  CHECK_EQUAL(fnvm_trace_chunk(trace, 0, &chunk), FNVM_OK);
+  CHECK(strcmp(chunk.type, "TEST") == 0);
+  CHECK(chunk.size == 9 && memcmp(chunk.payload, "123456789", 9) == 0);
+  CHECK_EQUAL(fnvm_trace_chunk(trace, 1, &chunk), FNVM_OK);
+  CHECK(strcmp(chunk.type, "NONE") == 0 && chunk.size == 0);
+  CHECK_EQUAL(fnvm_trace_chunk(trace, 2, &chunk), FNVM_E_INVALID);
+  CHECK_EQUAL(fnvm_trace_chunk(trace, 0, NULL), FNVM_E_INVALID);
+  CHECK_EQUAL(fnvm_trace_chunk(NULL, 0, &chunk), FNVM_E_INVALID);
+  CHECK_EQUAL(fnvm_trace_num_chunks(NULL), 0);
+  chunk.struct_size = 8;
+  CHECK_EQUAL(fnvm_trace_chunk(trace, 0, &chunk), FNVM_E_INVALID);
+  chunk.struct_size = sizeof chunk;
+  fnvm_trace_close(trace);
+
+  bytes[s.size + 20] ^= 1;
+  fixture_write_bytes(&s.tree, "chunks2.bin", bytes, size);
+  REQUIRE(fnvm_trace_open(fixture_path(&s.tree, "chunks2.bin"), &trace) == FNVM_OK);
+  CHECK_EQUAL(fnvm_trace_chunk(trace, 0, &chunk), FNVM_E_FORMAT);
+  CHECK_EQUAL(fnvm_trace_chunk(trace, 1, &chunk), FNVM_OK);
+  fnvm_trace_close(trace);
+  free(bytes);
+  specimen_remove(&s);
+}
+
 static void a_complete_trace_needs_no_recovery(void) {
   specimen s = specimen_create();
   size_t size = 0;
@@ -273,6 +318,7 @@ int main(void) {
   RUN(a_header_out_of_range_is_refused);
   RUN(counts_that_overflow_are_refused);
   RUN(offsets_of_chunks_that_lie_are_survived);
+  RUN(chunks_are_read_and_damaged_ones_refused);
   RUN(random_damage_is_survived);
   RUN(a_complete_trace_needs_no_recovery);
   return finish();

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <signal.h>
+
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -343,6 +345,27 @@ static void the_total_counts_each_watt_once() {
   CHECK(total_power_rails(unknown).empty());
 }
 
+static void a_killed_recording_is_recovered() {
+  Tree tree;
+  const std::string path = tree.path("run.bin");
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    Engine engine(path, bare_board(tree));
+    engine.start();
+    while (engine.sample_count() < 300) engine.wait_for_warmup();
+    kill(getpid(), SIGKILL);
+  }
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+  CHECK(recover(path));
+  CHECK(!recover(path));
+  const FileHeader header = read_header(path);
+  CHECK(header.num_fast_samples > 50);
+  CHECK((extension(header).flags & FNVM_FLAG_RECOVERED) != 0);
+  CHECK_THROWS(std::runtime_error, recover(tree.path("missing.bin")));
+}
+
 int main() {
   unsetenv("FASTNVMETRICS_ROOT");
   RUN_GUARDED(limits_are_invalid_arguments);
@@ -361,5 +384,6 @@ int main() {
   RUN_GUARDED(the_doctor_says_why_a_node_is_missing);
   RUN_GUARDED(the_total_counts_each_watt_once);
   RUN_GUARDED(awkward_nodes_are_recorded_as_the_format_says);
+  RUN_GUARDED(a_killed_recording_is_recovered);
   return finish();
 }

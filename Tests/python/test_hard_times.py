@@ -77,6 +77,27 @@ def test_a_trace_that_was_taken_away_is_an_error_at_stop(root: Path, tmp_path: P
     assert caught.value.errno == (errno.ESTALE if deed == "replaced" else errno.ENOENT)
     assert caught.value.filename == str(path)
     assert not nv.is_running
+    if deed != "directory removed":
+        assert [name for name in os.listdir(directory) if "fnvm" in name] == []
+        path.unlink(missing_ok=True)
+        with nv:
+            pass
+        assert len(fm.read_trace(path)["fast_time_s"]) == nv.sample_count
+
+
+def test_a_trace_that_was_renamed_is_completed_where_it_is(root: Path, tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "run.bin", tmp_path / "elsewhere.bin"
+    nv = fm.NVMetrics(path, board=a_board(root))
+    nv.start()
+    record(nv, 20)
+    path.rename(elsewhere)
+    with pytest.raises(OSError, match="complete where it is now") as caught:
+        nv.stop()
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(path))
+    trace = fm.read_trace(elsewhere)
+    assert len(trace["fast_time_s"]) == nv.sample_count
+    assert not trace["recovered"]
+    assert [name for name in os.listdir(tmp_path) if "fnvm" in name] == []
 
 
 def test_a_limit_on_file_sizes_is_an_error_and_no_signal(root: Path, tmp_path: Path) -> None:

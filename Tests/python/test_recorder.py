@@ -137,7 +137,9 @@ def run_python(script: str, *args: str | Path) -> subprocess.CompletedProcess[st
 
 def test_constructor_has_the_signature_of_the_reference() -> None:
     parameters = inspect.signature(NVMetrics).parameters
-    assert [(name, p.default) for name, p in parameters.items()] == [
+    # What is added can only be given by keyword.
+    reference = [p for p in parameters.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert [(p.name, p.default) for p in reference] == [
         ("output_path", inspect.Parameter.empty),
         ("fast_hz", 1000),
         ("medium_hz", 100),
@@ -273,13 +275,21 @@ def test_nodes_of_the_board_are_sampled(trace: Path, board: BoardConfig) -> None
     assert (data["temp_c"] == 41.5).all()
 
 
+@pytest.mark.parametrize("interval", [-1, float("nan"), float("inf"), 1e6])
+def test_a_flush_interval_that_is_none_is_refused(
+    trace: Path, board: BoardConfig, interval: float
+) -> None:
+    with pytest.raises(ValueError, match="flush_interval"):
+        NVMetrics(trace, board=board, flush_interval=interval)
+
+
 def test_nodes_that_cannot_be_read_are_counted_and_not_fatal(
     trace: Path, board: BoardConfig
 ) -> None:
     board.power_rails.append(PowerRailConfig("GONE", "/nowhere/in1_input", "/nowhere/curr1_input"))
     board.thermal_zones.append(ThermalZoneConfig("gone-thermal", "/nowhere/temp"))
     with NVMetrics(trace, medium_hz=1000, slow_hz=1000, board=board) as nv:
-        pass
+        wait_until(lambda: min(nv.counts["medium_samples"], nv.counts["slow_samples"]) > 0)
     assert nv.counts["read_errors"] > 0
     data = read_trace(trace)
     assert np.isnan(data["power_mw"][:, 2]).all() and not np.isnan(data["power_mw"][:, :2]).any()
@@ -922,11 +932,16 @@ def test_references_are_given_back(trace: Path, board: BoardConfig) -> None:
     counted = (extension.Engine, native, path, FastNVMetricsError, *native)
 
     def use() -> None:
-        engine = extension.Engine(path, native, 1000, 100, 10)
+        engine = extension.Engine(path, native, fast_hz=1000)
         engine.board, engine.counts(), engine.notices(), engine.sample_count, engine.is_running
-        for wrong in ((path, native, 0, 1, 1), (path, (), 1, 1, 1), (b"", native, 1, 1, 1)):
+        for wrong, options in (
+            ((path, native), {"fast_hz": 0}),
+            ((path, native), {"speed": 1}),
+            ((path, ()), {}),
+            ((b"", native), {}),
+        ):
             with pytest.raises((TypeError, ValueError)):
-                extension.Engine(*wrong)
+                extension.Engine(*wrong, **options)
         with pytest.raises(FastNVMetricsError):
             engine.sync()
 

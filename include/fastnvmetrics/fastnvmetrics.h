@@ -264,9 +264,12 @@ typedef struct fnvm_options {
   uint32_t fast_hz;     /**< 1 to 20000; GPU, CPU, RAM, EMC */
   uint32_t medium_hz;   /**< 1 to 20000; power rails */
   uint32_t slow_hz;     /**< 1 to 20000; thermal zones */
+  uint32_t flush_interval_ms; /**< how often the disk is made to keep what was written (fdatasync): a power
+                               *  cut loses at most this and a quarter of a second; 0: only at the end.
+                               *  A crash of the program loses at most a quarter of a second either way */
 } fnvm_options;
 
-#define FNVM_OPTIONS_INIT { (uint32_t)sizeof(fnvm_options), 1000u, 100u, 10u }
+#define FNVM_OPTIONS_INIT { (uint32_t)sizeof(fnvm_options), 1000u, 100u, 10u, 1000u }
 
 #define FNVM_GPU_SOURCE_NONE 0u     /**< there is no node */
 #define FNVM_GPU_SOURCE_LOAD 1u     /**< `load`, refreshed every 16.7 ms */
@@ -286,8 +289,8 @@ typedef struct fnvm_counts {
 #define FNVM_COUNTS_INIT { (uint32_t)sizeof(fnvm_counts), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /** A recorder with three sampling threads, "fnvm-fast", "fnvm-medium" and "fnvm-slow", one that writes,
- *  "fnvm-spool", and one that looks for nodes that went away, "fnvm-keeper"; all signals are
- *  blocked in them.
+ *  "fnvm-spool", one that has the disk keep it, "fnvm-flush", and one that looks for nodes that went away,
+ *  "fnvm-keeper"; all signals are blocked in them.
  *
  *  Thread-safety: every function may be called from any thread at any time, except
  *  fnvm_engine_free, which must be the last. After fork() an engine that the parent started answers
@@ -431,6 +434,25 @@ FNVM_API const fnvm_fast_sample *fnvm_trace_fast(const fnvm_trace *trace, uint64
 FNVM_API const fnvm_medium_sample *fnvm_trace_medium(const fnvm_trace *trace, uint64_t *count);
 FNVM_API const fnvm_slow_sample *fnvm_trace_slow(const fnvm_trace *trace, uint64_t *count);
 FNVM_API const fnvm_sync_point *fnvm_trace_sync_points(const fnvm_trace *trace, uint64_t *count);
+
+/** A chunk of a trace: what a feature has to say beyond samples and sync points (docs/trace-format.md). */
+typedef struct fnvm_chunk {
+  uint32_t struct_size; /**< sizeof(fnvm_chunk) */
+  char type[8];         /**< four ASCII characters, such as "META", and a NUL */
+  const void *payload;  /**< not aligned */
+  uint64_t size;        /**< of the payload, in bytes */
+} fnvm_chunk;
+
+#define FNVM_CHUNK_INIT { (uint32_t)sizeof(fnvm_chunk), "", NULL, 0u }
+
+/** @return how many chunks follow the records, one that the file ends in counted; 0 for NULL. */
+FNVM_API uint32_t fnvm_trace_num_chunks(const fnvm_trace *trace);
+
+/** A chunk, its checksum verified: linear in its size. The payload is borrowed until the trace is closed.
+ *  @param out set struct_size before the call.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: index past the last), FNVM_E_FORMAT (it is damaged; samples
+ *  and other chunks are not the worse for it). */
+FNVM_API fnvm_status fnvm_trace_chunk(const fnvm_trace *trace, uint32_t index, fnvm_chunk *out);
 
 /** Completes a trace whose recorder was killed or crashed, from the file and the spools beside it
  *  (docs/trace-format.md). Does nothing to a trace that is complete. Blocks for the file system.

@@ -197,6 +197,14 @@ BoardConfig get_board_config(const std::string& name);
  *  once; empty where that is not known. */
 std::vector<std::size_t> total_power_rails(const BoardConfig& board);
 
+// ==== Recovery ==================================================================================
+
+/** Completes a trace whose recorder was killed or crashed, from the file and the spools beside it.
+ *  @return true where it was completed now, false where it was complete already.
+ *  @throws std::runtime_error where the file cannot be read or written, is no trace, or is still being
+ *  recorded. */
+bool recover(const std::string& path);
+
 // ==== Doctor ===================================================================================
 
 /** What is known of one node of a board. */
@@ -222,11 +230,12 @@ std::vector<NodeReport> doctor(const std::string& board = {}, const std::string&
 
 // ==== Engine ===================================================================================
 
-/** How often each tier samples: 1 to 20000 Hz. */
+/** How to record. Rates are 1 to 20000 Hz. */
 struct EngineConfig {
   uint32_t fast_hz = 1000;   ///< GPU, CPU, memory, memory controller
   uint32_t medium_hz = 100;  ///< power rails
   uint32_t slow_hz = 10;     ///< thermal zones
+  uint32_t flush_interval_ms = 1000;  ///< how often the disk is made to keep it; 0: only at the end
 };
 
 /** A call that the library could not carry out. */
@@ -343,6 +352,7 @@ inline EngineHandle make_engine(const std::string& output_path, const BoardConfi
   options.fast_hz = config.fast_hz;
   options.medium_hz = config.medium_hz;
   options.slow_hz = config.slow_hz;
+  options.flush_interval_ms = config.flush_interval_ms;
 
   fnvm_engine* engine = nullptr;
   check(fnvm_engine_create(path, make_board(board).get(), &options, &engine));
@@ -424,6 +434,12 @@ inline std::vector<std::size_t> total_power_rails(const BoardConfig& board) {
   for (uint32_t rail = 0; rail < fnvm_board_num_power_rails(handle.get()); ++rail)
     if (fnvm_board_rail_in_total(handle.get(), rail)) rails.push_back(rail);
   return rails;
+}
+
+inline bool recover(const std::string& path) {
+  int recovered = 0;
+  detail::check(fnvm_trace_recover(detail::c_string("path", path), &recovered));
+  return recovered != 0;
 }
 
 inline std::vector<NodeReport> doctor(const std::string& board, const std::string& root) {

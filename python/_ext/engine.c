@@ -4,6 +4,9 @@
  * a method that is running holds a reference to its object. */
 #include "ext.h"
 
+#include <stddef.h>
+#include <string.h>
+
 /* How long a wait goes without looking for Ctrl-C. */
 #define SIGNAL_CHECK_NANOSECONDS UINT64_C(50000000)
 
@@ -29,25 +32,56 @@ static PyObject *none_or_raise(PyObject *self, fnvm_status status)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* The options that Python can give, by the names of their fields; each is an integer of 32 bits. */
+static const struct {
+  const char *name;
+  size_t offset;
+  long low, high;
+} option_fields[] = {
+    {"fast_hz", offsetof(fnvm_options, fast_hz), FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ},
+    {"medium_hz", offsetof(fnvm_options, medium_hz), FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ},
+    {"slow_hz", offsetof(fnvm_options, slow_hz), FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ},
+    {"flush_interval_ms", offsetof(fnvm_options, flush_interval_ms), 0, INT32_MAX},
+};
+
+static int parse_option(PyObject *name, PyObject *value, fnvm_options *options)
+{
+  for (size_t i = 0; i < sizeof option_fields / sizeof *option_fields; i++) {
+    if (PyUnicode_CompareWithASCIIString(name, option_fields[i].name) == 0) {
+      long number;
+      if (ext_parse_int(value, option_fields[i].name, option_fields[i].low, option_fields[i].high,
+                        &number) < 0) {
+        return -1;
+      }
+      const uint32_t bits = (uint32_t)number;
+      memcpy((char *)options + option_fields[i].offset, &bits, sizeof bits);
+      return 0;
+    }
+  }
+  PyErr_Format(PyExc_TypeError, "there is no option %R", name);
+  return -1;
+}
+
 static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-  static char *keywords[] = {"output_path", "board", "fast_hz", "medium_hz", "slow_hz", NULL};
   const ext_state *state = PyType_GetModuleState(type);
   const char *output_path;
-  PyObject *board_object, *fast, *medium, *slow;
-  long fast_hz, medium_hz, slow_hz;
+  PyObject *board_object, *name, *value;
+  Py_ssize_t position = 0;
+  fnvm_options options = FNVM_OPTIONS_INIT;
   fnvm_status status;
   fnvm_board *board = NULL;
   PyObject *result = NULL;
   Engine *self = NULL;
 
   /* The cheap refusals come first: a bad rate is one on a machine without a board too. */
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "yOOOO:Engine", keywords, &output_path,
-                                   &board_object, &fast, &medium, &slow) ||
-      ext_parse_int(fast, "fast_hz", FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ, &fast_hz) < 0 ||
-      ext_parse_int(medium, "medium_hz", FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ, &medium_hz) < 0 ||
-      ext_parse_int(slow, "slow_hz", FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ, &slow_hz) < 0) {
+  if (!PyArg_ParseTuple(args, "yO:Engine", &output_path, &board_object)) {
     goto done;
+  }
+  while (kwargs != NULL && PyDict_Next(kwargs, &position, &name, &value)) {
+    if (parse_option(name, value, &options) < 0) {
+      goto done;
+    }
   }
   self = (Engine *)PyType_GenericAlloc(type, 0);
   if (self == NULL) {
@@ -72,10 +106,6 @@ static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     Py_INCREF(board_object);
     self->board = board_object;
   }
-  fnvm_options options = FNVM_OPTIONS_INIT;
-  options.fast_hz = (uint32_t)fast_hz;
-  options.medium_hz = (uint32_t)medium_hz;
-  options.slow_hz = (uint32_t)slow_hz;
   status = fnvm_engine_create(output_path, board, &options, &self->handle);
   if (status != FNVM_OK) {
     ext_raise(state, status);
@@ -312,8 +342,9 @@ static PyGetSetDef engine_properties[] = {
 };
 
 PyDoc_STRVAR(engine_doc,
-             "Engine(output_path, board, fast_hz, medium_hz, slow_hz)\n--\n\n"
-             "A recorder. output_path is bytes; board is a tuple, or None to detect it.");
+             "Engine(output_path, board, /, **options)\n--\n\n"
+             "A recorder. output_path is bytes; board is a tuple, or None to detect it; options are the\n"
+             "fields of fnvm_options.");
 
 static PyType_Slot engine_slots[] = {
     {Py_tp_doc, (void *)engine_doc},

@@ -18,9 +18,8 @@ class Engine:
         cls,
         output_path: bytes,
         board: NativeBoard | None,
-        fast_hz: int,
-        medium_hz: int,
-        slow_hz: int,
+        /,
+        **options: int,
     ) -> Engine: ...
     @property
     def board(self) -> NativeBoard: ...

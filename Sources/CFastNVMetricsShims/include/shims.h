@@ -51,8 +51,9 @@ int fnvm_sys_openat(int directory, const char *path, int flags, unsigned mode);
 // the size of files is EFBIG, and no signal.
 int fnvm_sys_pwrite_all(int fd, const void *buffer, size_t size, int64_t offset, size_t *done);
 int fnvm_sys_ftruncate(int fd, int64_t size);
+// Also of a directory.
 int fnvm_sys_fdatasync(int fd);
-// flock(2), exclusive; -EWOULDBLOCK where somebody has it.
+// flock(2), exclusive; -EWOULDBLOCK where somebody has it, 0 also where the file system has no locks.
 int fnvm_sys_try_lock(int fd);
 void fnvm_sys_unlock(int fd);
 int fnvm_sys_renameat(int directory, const char *from, const char *to);
@@ -61,6 +62,7 @@ int fnvm_sys_unlinkat(int directory, const char *name);
 struct fnvm_sys_stat {
   uint64_t device, inode;
   int64_t size;
+  uint64_t links;
   bool is_regular, is_directory, is_link;
 };
 int fnvm_sys_fstat(int fd, struct fnvm_sys_stat *out);

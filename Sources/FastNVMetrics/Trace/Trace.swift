@@ -7,6 +7,8 @@ public final class Trace: Sendable {
   /// The header.
   public let header: TraceHeader
   private let offsets: [Int]
+  private let path: SystemPath
+  private let chunkTable: TraceChunkTable
 
   /// Opens a trace and checks that it is whole.
   ///
@@ -16,30 +18,23 @@ public final class Trace: Sendable {
   public convenience init(path: SystemPath) throws(FNVMError) {
     let file = try MappedFile(path, purpose: "read the trace")
     let header = try Self.checkedHeader(file.bytes, path)
-    let counts = [
-      (header.fastSampleCount, TraceStream.fast), (header.mediumSampleCount, .medium),
-      (header.slowSampleCount, .slow), (header.syncPointCount, .syncPoints),
-    ]
-    var offsets: [Int] = []
-    var end = UInt64(TraceFormat.headerSize)
-    for (count, stream) in counts {
-      offsets.append(Int(end))
-      let (size, overflow) = count.multipliedReportingOverflow(by: UInt64(stream.recordSize))
-      let (next, carry) = end.addingReportingOverflow(size)
-      if overflow || carry || next > UInt64(file.bytes.count) {
-        throw FNVMError(
-          .format, path: path,
-          "Truncated: \(path) has \(file.bytes.count) bytes, its header counts more")
-      }
-      end = next
+    guard let offsets = header.offsets, offsets[TraceStream.count] <= UInt64(file.bytes.count)
+    else {
+      throw FNVMError(
+        .format, path: path,
+        "Truncated: \(path) has \(file.bytes.count) bytes, its header counts more")
     }
-    self.init(file: file, header: header, offsets: offsets)
+    self.init(file: file, header: header, offsets: offsets.map { Int($0) }, path: path)
   }
 
-  private init(file: consuming MappedFile, header: TraceHeader, offsets: [Int]) {
-    self.file = file
+  private init(
+    file: consuming MappedFile, header: TraceHeader, offsets: [Int], path: SystemPath
+  ) {
     self.header = header
     self.offsets = offsets
+    self.path = path
+    chunkTable = TraceChunkTable(file.bytes, from: header.chunksOffset)
+    self.file = file
   }
 
   /// Fast samples: GPU, CPU, RAM, EMC.
@@ -50,6 +45,40 @@ public final class Trace: Sendable {
   public var slow: TraceRecords<SlowSample> { records(.slow, header.slowSampleCount) }
   /// Phase boundaries.
   public var syncPoints: TraceRecords<SyncPoint> { records(.syncPoints, header.syncPointCount) }
+
+  /// How many chunks follow the records, one that the file ends in counted.
+  public var chunkCount: Int { chunkTable.entries.count }
+
+  /// A chunk.
+  ///
+  /// - Parameter index: 0 to `chunkCount` − 1.
+  /// - Throws: `.invalid` where there is no such chunk, `.format` where it is damaged: the samples are
+  ///   not the worse for it.
+  ///
+  /// The corresponding C function is `fnvm_trace_chunk`.
+  public func chunk(_ index: Int) throws(FNVMError) -> TraceChunk {
+    let (type, bytes) = try chunkBytes(index)
+    return TraceChunk(type: String(decoding: type, as: UTF8.self), payload: Array(bytes))
+  }
+
+  /// The payload of a chunk in the file, checked. Valid while the trace lives.
+  package func chunkBytes(
+    _ index: Int
+  ) throws(FNVMError) -> (type: [UInt8], payload: UnsafeRawBufferPointer) {
+    guard chunkTable.entries.indices.contains(index) else {
+      throw FNVMError(
+        .invalid, path: path, "\(path) has \(chunkCount) chunks, none of number \(index)")
+    }
+    let entry = chunkTable.entries[index]
+    let payload = UnsafeRawBufferPointer(rebasing: file.bytes[entry.payload])
+    if entry.isCut || Checksum().of(payload) != entry.checksum {
+      throw FNVMError(
+        .format, path: path,
+        "Corrupt chunk: number \(index) of \(path) \(entry.isCut ? "is longer than the file" : "does not match its checksum")"
+      )
+    }
+    return (entry.type, payload)
+  }
 
   private func records<Record>(_ stream: TraceStream, _ count: UInt64) -> TraceRecords<Record> {
     TraceRecords(trace: self, bytes: bytes(stream, count), recordSize: stream.recordSize)

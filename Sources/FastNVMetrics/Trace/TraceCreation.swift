@@ -17,9 +17,11 @@ extension TraceFiles {
     var aside = ""
     do throws(FNVMError) {
       aside = try setAside(location)
-      let spools = try openSpools(location)
+      let sidecars = try openSidecars(location)
       return TraceFiles(
-        location, trace: trace, spools: spools, fastBytes: 0, asideSuffix: aside)
+        location, trace: trace, spools: Array(sidecars.dropLast()),
+        journal: TraceJournal(OwnedDescriptor(owning: sidecars[TraceStream.spooled.count])),
+        asideSuffix: aside)
     } catch {
       location.remove(location.name(suffix: newSuffix))
       if !aside.isEmpty { location.putBack(aside) }
@@ -31,6 +33,11 @@ extension TraceFiles {
   func publish(_ header: TraceHeader) throws(FNVMError) {
     do throws(FNVMError) {
       try write(header)
+      // An older trace goes only when the disk has the new one.
+      if location.status(of: location.name) != nil {
+        let error = fnvm_sys_fdatasync(trace.rawValue)
+        if error != 0 { throw .io(-error, "create the trace", path) }
+      }
       let error = rename(suffix: Self.newSuffix)
       if error != 0 { throw .io(error, "create the trace", path) }
     } catch {
@@ -56,9 +63,7 @@ extension TraceFiles {
         shownAs: location.shown)
       if fnvm_sys_try_lock(file.rawValue) != 0 { throw busy(location.shown) }
       // Between opening and locking, its owner may have renamed or removed it: then it is not ours.
-      if let mine = file.status, let there = location.status(of: name),
-        mine.inode == there.inode, mine.device == there.device
-      {
+      if location.holds(file.rawValue, at: name) {
         let error = fnvm_sys_ftruncate(file.rawValue, 0)
         if error != 0 { throw .io(-error, "create the trace", location.shown) }
         return file
@@ -102,11 +107,13 @@ extension TraceFiles {
     return suffix
   }
 
-  /// The spools, each a new file: what is there by that name belongs to nobody by now.
-  private static func openSpools(_ location: borrowing TraceLocation) throws(FNVMError) -> [CInt] {
-    var spools: [CInt] = []
-    for stream in TraceStream.spooled {
-      let name = location.name(suffix: stream.spoolSuffix ?? "")
+  /// The spools and the journal, each a new file: what is there by that name belongs to nobody by now.
+  private static func openSidecars(
+    _ location: borrowing TraceLocation
+  ) throws(FNVMError) -> [CInt] {
+    var opened: [CInt] = []
+    for suffix in TraceLocation.sidecarSuffixes {
+      let name = location.name(suffix: suffix)
       location.remove(name)
       let fd = name.withCString {
         fnvm_sys_openat(
@@ -114,17 +121,17 @@ extension TraceFiles {
           OpenFlag.write | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow, 0o666)
       }
       if fd < 0 {
-        for (made, spool) in zip(TraceStream.spooled, spools) {
-          fnvm_sys_close(spool)
-          location.remove(location.name(suffix: made.spoolSuffix ?? ""))
+        for (made, descriptor) in zip(TraceLocation.sidecarSuffixes, opened) {
+          fnvm_sys_close(descriptor)
+          location.remove(location.name(suffix: made))
         }
         throw .io(
           -fd, "create the trace", location.shown,
           hint: fd == -ErrorNumber.nameTooLong
-            ? "its spools need 12 bytes more than its own name" : "")
+            ? "the files beside it need 13 bytes more than its own name" : "")
       }
-      spools.append(fd)
+      opened.append(fd)
     }
-    return spools
+    return opened
   }
 }

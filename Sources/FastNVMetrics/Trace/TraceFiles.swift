@@ -1,39 +1,44 @@
 internal import CFastNVMetricsShims
 
 /// The files of a trace that is not complete yet: the trace itself, with a header and the fast
-/// samples, and one spool for each other stream. docs/trace-format.md says what lies on disk at
-/// each moment.
+/// samples, one spool for each other stream, and the journal. docs/trace-format.md says what lies on
+/// disk at each moment.
 ///
-/// Used by one thread at a time, streams apart: `append` may be called for different streams at once.
+/// Used by one thread at a time, streams apart: `append` may be called for different streams at once, and
+/// `flush` beside them.
 final class TraceFiles {
   let location: TraceLocation
-  private let trace: OwnedDescriptor
+  let trace: OwnedDescriptor
   /// A cell for each stream, so that threads that append to different ones share nothing.
   private let streams: UnsafeMutablePointer<Stream>
+  /// nil in a recovery, which appends nothing.
+  private let journal: TraceJournal?
   /// What a crashed trace was renamed with that was found at the path; empty where there was none.
   private let asideSuffix: String
 
   private struct Stream {
     /// -1 where a recovery found no spool.
-    var descriptor: CInt
-    var byteCount: Int64
+    let descriptor: CInt
+    /// Whole records in the file, each vouched for by the journal.
+    var recordCount: UInt64
   }
 
-  /// Takes over open files. `spools` are the medium, slow and sync point spools, −1 for a missing
-  /// one.
+  /// Takes over open files.
+  ///
+  /// - Parameters:
+  ///   - spools: those of the medium, slow and sync point streams, −1 for a missing one.
+  ///   - recordCounts: how many records of each stream's file are good.
   init(
     _ location: consuming TraceLocation, trace: consuming OwnedDescriptor, spools: [CInt],
-    fastBytes: Int64, asideSuffix: String = ""
+    journal: TraceJournal? = nil, recordCounts: [UInt64] = [0, 0, 0, 0], asideSuffix: String = ""
   ) {
     self.location = location
     self.trace = trace
+    self.journal = journal
     self.asideSuffix = asideSuffix
     streams = .allocate(capacity: TraceStream.count)
-    streams.initialize(to: Stream(descriptor: self.trace.rawValue, byteCount: fastBytes))
-    for (i, spool) in spools.enumerated() {
-      var status = fnvm_sys_stat()
-      let size = spool >= 0 && fnvm_sys_fstat(spool, &status) == 0 ? status.size : 0
-      (streams + i + 1).initialize(to: Stream(descriptor: spool, byteCount: size))
+    for (i, descriptor) in ([self.trace.rawValue] + spools).enumerated() {
+      (streams + i).initialize(to: Stream(descriptor: descriptor, recordCount: recordCounts[i]))
     }
     // A child that keeps the open file keeps its lock, also when this process is gone.
     fnvm_sys_close_in_children(self.trace.rawValue, true)
@@ -49,35 +54,32 @@ final class TraceFiles {
   var path: SystemPath { location.shown }
 
   /// Whole records written so far.
-  func recordCount(_ stream: TraceStream) -> UInt64 {
-    UInt64(streams[stream.rawValue].byteCount / Int64(stream.recordSize))
-  }
+  func recordCount(_ stream: TraceStream) -> UInt64 { streams[stream.rawValue].recordCount }
 
-  /// Cuts records off the ends of the spools.
-  ///
-  /// - Parameter written: how many records of a stream's file are good, given how many there seem to be.
-  func forgetUnwritten(_ written: (CInt, TraceStream, Int64) -> Int64) {
-    for stream in TraceStream.spooled where streams[stream.rawValue].descriptor >= 0 {
-      let records = written(
-        streams[stream.rawValue].descriptor, stream, Int64(recordCount(stream)))
-      streams[stream.rawValue].byteCount = records * Int64(stream.recordSize)
-    }
-  }
+  /// The file of a stream, −1 where a recovery found none.
+  func descriptor(of stream: TraceStream) -> CInt { streams[stream.rawValue].descriptor }
 
-  /// Appends whole records.
+  /// Appends whole records, then vouches for them in the journal.
   ///
-  /// - Returns: how many of them are in the file now, and an errno where those are not all. What
-  ///   was written of a torn record is overwritten by the next call.
+  /// - Returns: how many of them count now, and an errno where those are not all. The others are written
+  ///   again by the next call, to the same place.
   func append(_ bytes: UnsafeRawBufferPointer, to stream: TraceStream) -> (
     records: Int, errno: CInt
   ) {
-    let index = stream.rawValue
-    let whole = Int64(stream.recordSize) * Int64(recordCount(stream))
+    let file = streams + stream.rawValue
+    let size = stream.recordSize
+    let first = file.pointee.recordCount
     var done = 0
     let error = fnvm_sys_pwrite_all(
-      streams[index].descriptor, bytes.baseAddress, bytes.count, stream.startOffset + whole, &done)
-    let records = done / stream.recordSize
-    streams[index].byteCount = whole + Int64(records * stream.recordSize)
+      file.pointee.descriptor, bytes.baseAddress, bytes.count,
+      stream.startOffset + Int64(first) * Int64(size), &done)
+    let records = done / size
+    if records > 0, let journal {
+      let block = UnsafeRawBufferPointer(rebasing: bytes[..<(records * size)])
+      let error = journal.vouch(for: block, of: stream, first: first, count: records)
+      if error != 0 { return (0, error) }
+    }
+    file.pointee.recordCount = first + UInt64(records)
     return (records, -error)
   }
 
@@ -91,53 +93,45 @@ final class TraceFiles {
     if error != 0 { throw .io(-error, "write the header of the trace", path) }
   }
 
-  /// Makes a complete trace of the files: appends the spools to it, then says so in its header.
+  /// Waits until the disk has everything that was written before this call. Beside the other functions, from any
+  /// one thread.
   ///
-  /// A crash in between can be recovered from: counts in the header of an unfinished trace say how
-  /// much of it is fast samples, and the spools are removed last. Without space for all of it,
-  /// trace and spools stay as they are.
-  func complete(_ header: TraceHeader) throws(FNVMError) {
-    try checkStillThere()
-    var header = header
-    header.fastSampleCount = recordCount(.fast)
-    header.mediumSampleCount = recordCount(.medium)
-    header.slowSampleCount = recordCount(.slow)
-    header.syncPointCount = syncPointsBefore(header.fastSampleCount)
-
-    var closing = header
-    closing.isClosed = false
-    closing.isRecovered = false
-    try write(closing)
-
-    var end =
-      Int64(TraceFormat.headerSize) + Int64(header.fastSampleCount) * Int64(TraceFormat.Fast.size)
-    let counts = [header.mediumSampleCount, header.slowSampleCount, header.syncPointCount]
-    for (stream, count) in zip(TraceStream.spooled, counts) {
-      let size = Int64(count) * Int64(stream.recordSize)
-      try copy(stream, byteCount: size, to: end)
-      end += size
+  /// - Returns: 0 or the first errno.
+  func flush() -> CInt {
+    var first: CInt = 0
+    // The journal last: what it vouches for is there then.
+    var files = (0..<TraceStream.count).map { streams[$0].descriptor }
+    if let journal { files.append(journal.rawDescriptor) }
+    for file in files {
+      let error = fnvm_sys_fdatasync(file)
+      if first == 0 { first = -error }
     }
-    var error = fnvm_sys_ftruncate(trace.rawValue, end)
-    if error == 0 { error = fnvm_sys_fdatasync(trace.rawValue) }
-    if error != 0 { throw .io(-error, "complete the trace", path, hint: Self.recoverHint(path)) }
-    try write(header)
-    location.removeSpools()
+    return first
   }
 
-  /// A trace that was removed or replaced while it was recorded ends with its last descriptor: nobody could
-  /// read it.
-  private func checkStillThere() throws(FNVMError) {
-    guard let mine = trace.status else { throw .io(ErrorNumber.io, "complete the trace", path) }
-    guard let there = location.status(of: location.name) else {
-      throw .io(
-        ErrorNumber.noEntry, "complete the trace", path,
-        hint: "it was removed or renamed while it was recorded")
+  /// Waits until the disk knows the files by their names. 0 or an errno; a file system that cannot do that for a
+  /// directory (EINVAL) is let be.
+  func flushNames() -> CInt {
+    let error = -fnvm_sys_fdatasync(location.directory.rawValue)
+    return error == ErrorNumber.invalid ? 0 : error
+  }
+
+  /// Removes the spools and the journal, as far as what has their names still is them: another recorder may
+  /// have come to the path.
+  func removeSidecars() {
+    for stream in TraceStream.spooled {
+      remove(streams[stream.rawValue].descriptor, named: stream.spoolSuffix ?? "")
     }
-    if there.inode != mine.inode || there.device != mine.device {
-      throw .io(
-        ErrorNumber.stale, "complete the trace", path,
-        hint: "another file was put in its place while it was recorded")
+    if let journal {
+      remove(journal.rawDescriptor, named: TraceLocation.journalSuffix)
+    } else {
+      location.remove(location.name(suffix: TraceLocation.journalSuffix))
     }
+  }
+
+  private func remove(_ descriptor: CInt, named suffix: String) {
+    let name = location.name(suffix: suffix)
+    if location.holds(descriptor, at: name) { location.remove(name) }
   }
 
   /// Renames the trace from its name with a suffix to its own. 0 or an errno.
@@ -148,7 +142,7 @@ final class TraceFiles {
   /// Removes a trace that never came to its path, and puts back what was set aside for it.
   func discard(suffix: String) {
     location.remove(location.name(suffix: suffix))
-    location.removeSpools()
+    removeSidecars()
     if !asideSuffix.isEmpty { location.putBack(asideSuffix) }
   }
 
@@ -157,45 +151,5 @@ final class TraceFiles {
     if asideSuffix.isEmpty { return nil }
     return
       "The trace of a recorder that crashed was set aside as \(path)\(asideSuffix); complete it with: fastnvmetrics recover \(path)\(asideSuffix)"
-  }
-
-  static func recoverHint(_ path: SystemPath) -> String {
-    "what was recorded is kept: make room, then complete it with: fastnvmetrics recover \(path)"
-  }
-
-  private func copy(_ stream: TraceStream, byteCount: Int64, to end: Int64) throws(FNVMError) {
-    var buffer = [UInt8](repeating: 0, count: Int(min(byteCount, 1 << 20)))
-    var copied: Int64 = 0
-    while copied < byteCount {
-      let wanted = Int(min(byteCount - copied, Int64(buffer.count)))
-      let from = streams[stream.rawValue].descriptor
-      let error: CInt = buffer.withUnsafeMutableBytes { raw in
-        let count = fnvm_sys_pread(from, raw.baseAddress, wanted, copied)
-        if count <= 0 { return count == 0 ? ErrorNumber.io : CInt(truncatingIfNeeded: -count) }
-        var done = 0
-        let error = fnvm_sys_pwrite_all(
-          trace.rawValue, raw.baseAddress, Int(count), end + copied, &done)
-        copied += Int64(done)
-        return -error
-      }
-      if error != 0 { throw .io(error, "complete the trace", path, hint: Self.recoverHint(path)) }
-    }
-  }
-
-  /// The sync points that have a fast sample after them in the file: all, unless samples were lost
-  /// at the end.
-  private func syncPointsBefore(_ fastSamples: UInt64) -> UInt64 {
-    var count = recordCount(.syncPoints)
-    while count > 0 {
-      var index: UInt64 = 0
-      let offset =
-        Int64(count - 1) * Int64(TraceFormat.SyncPoint.size)
-        + Int64(TraceFormat.SyncPoint.fastSampleIndex)
-      let read = fnvm_sys_pread(
-        streams[TraceStream.syncPoints.rawValue].descriptor, &index, 8, offset)
-      if read == 8, UInt64(littleEndian: index) < fastSamples { break }
-      count -= 1
-    }
-    return count
   }
 }

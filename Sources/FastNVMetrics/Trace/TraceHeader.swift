@@ -56,6 +56,28 @@ public struct TraceHeader: Equatable, Sendable {
 
   /// Begun and neither closed nor recovered: what a crash leaves behind.
   var isUnfinished: Bool { hasExtension && !isClosed && !isRecovered }
+
+  /// The numbers of records, by stream.
+  var recordCounts: [UInt64] {
+    [fastSampleCount, mediumSampleCount, slowSampleCount, syncPointCount]
+  }
+
+  /// Where the records of each stream begin in a complete file, and where the last of them ends; nil where
+  /// that overflows.
+  var offsets: [UInt64]? {
+    var offsets = [UInt64(TraceFormat.headerSize)]
+    for (index, count) in recordCounts.enumerated() {
+      guard let stream = TraceStream(rawValue: index) else { return nil }
+      let (size, overflow) = count.multipliedReportingOverflow(by: UInt64(stream.recordSize))
+      let (end, carry) = offsets[index].addingReportingOverflow(size)
+      if overflow || carry { return nil }
+      offsets.append(end)
+    }
+    return offsets
+  }
+
+  /// The size of a complete file without chunks; nil where that overflows.
+  var byteCount: UInt64? { offsets?.last }
 }
 
 // MARK: - Bytes

@@ -54,25 +54,33 @@ struct TraceLocation: ~Copyable {
     _ = name.withCString { fnvm_sys_unlinkat(directory.rawValue, $0) }
   }
 
-  /// Renames a trace and its spools. 0 or the errno of the trace's own renaming.
+  /// Whether that name leads to the open file.
+  func holds(_ descriptor: CInt, at name: SystemPath) -> Bool {
+    var mine = fnvm_sys_stat()
+    guard fnvm_sys_fstat(descriptor, &mine) == 0, let there = status(of: name) else { return false }
+    return mine.inode == there.inode && mine.device == there.device
+  }
+
+  static var journalSuffix: String { ".fnvm-journal" }
+
+  /// What is put behind the trace's name for the files beside it.
+  static var sidecarSuffixes: [String] {
+    TraceStream.spooled.compactMap { $0.spoolSuffix } + [journalSuffix]
+  }
+
+  /// Renames a trace and what is beside it. 0 or the errno of the trace's own renaming.
   func setAside(_ suffix: String) -> CInt {
-    for stream in TraceStream.spooled {
-      let spool = stream.spoolSuffix ?? ""
-      rename(name(suffix: spool), to: name(suffix: suffix + spool))
+    for sidecar in Self.sidecarSuffixes {
+      rename(name(suffix: sidecar), to: name(suffix: suffix + sidecar))
     }
     return rename(name, to: name(suffix: suffix))
   }
 
   /// The opposite of `setAside`.
   func putBack(_ suffix: String) {
-    for stream in TraceStream.spooled {
-      let spool = stream.spoolSuffix ?? ""
-      rename(name(suffix: suffix + spool), to: name(suffix: spool))
+    for sidecar in Self.sidecarSuffixes {
+      rename(name(suffix: suffix + sidecar), to: name(suffix: sidecar))
     }
     rename(name(suffix: suffix), to: name)
-  }
-
-  func removeSpools() {
-    for stream in TraceStream.spooled { remove(name(suffix: stream.spoolSuffix ?? "")) }
   }
 }

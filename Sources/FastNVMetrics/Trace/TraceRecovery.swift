@@ -30,48 +30,75 @@ extension Trace {
     var header = try header(of: trace, path)
     guard header.isUnfinished, let status = trace.status else { return false }
     // Between opening and locking, a new recorder may have set it aside: the spools are its own then.
-    guard let there = location.status(of: location.name), there.inode == status.inode,
-      there.device == status.device
-    else { throw TraceFiles.busy(path) }
-    let size = status.size
+    guard location.holds(trace.rawValue, at: location.name) else { throw TraceFiles.busy(path) }
 
-    let spools = try openSpools(location)
-    // Counts in an unfinished header: the crash came while the spools were being appended, or
-    // after.
-    let isClosing = header.fastSampleCount > 0 || header.mediumSampleCount > 0
-    let wasAppended = isClosing && spools.allSatisfy { $0 < 0 } && header.fileSize == UInt64(size)
-    let recordSize = Int64(TraceFormat.Fast.size)
-    var fastRecords = max(0, size - Int64(TraceFormat.headerSize)) / recordSize
-    if isClosing { fastRecords = min(fastRecords, Int64(clamping: header.fastSampleCount)) }
-    if !isClosing { fastRecords = writtenRecords(trace.rawValue, .fast, fastRecords) }
-    let files = TraceFiles(
-      location, trace: trace, spools: spools,
-      fastBytes: fastRecords * recordSize)
-    files.forgetUnwritten(writtenRecords)
+    let sidecars = try openSidecars(location)
+    let spools = Array(sidecars.dropLast())
+    let journal = OwnedDescriptor(owning: sidecars[spools.count])
     header.isRecovered = true
-    if wasAppended {
+    // Counts in an unfinished header: the crash came while the spools were being appended, or
+    // after. The first of them is removed when all of it is on disk.
+    let isClosing = header.fastSampleCount > 0 || header.mediumSampleCount > 0
+    let isWhole = header.byteCount.map { $0 <= UInt64(clamping: status.size) } ?? false
+    if isClosing && isWhole && spools.contains(where: { $0 < 0 }) {
+      let files = TraceFiles(location, trace: trace, spools: spools)
       try files.write(header)
-    } else {
-      try files.complete(header)
+      files.removeSidecars()
+      return true
     }
+
+    let descriptors = [trace.rawValue] + spools
+    var there = descriptors.enumerated().map { recordsThatFit($0.element, $0.offset) }
+    if isClosing { there[0] = min(there[0], header.fastSampleCount) }
+    let written = WrittenRecords()
+    var good: [UInt64]
+    if journal.rawValue >= 0 {
+      good = written.vouched(by: journal.rawValue, in: descriptors)
+      good[0] = min(good[0], there[0])
+    } else {
+      good = zip(descriptors, there).enumerated().map { index, file in
+        guard let stream = TraceStream(rawValue: index) else { return 0 }
+        return written.plausible(in: file.0, stream, atMost: file.1)
+      }
+    }
+    // What a power cut took, as far as the files tell.
+    for stream in [TraceStream.fast, .medium, .slow] {
+      let (sum, isFar) = header.droppedSamples.addingReportingOverflow(
+        there[stream.rawValue] - min(good[stream.rawValue], there[stream.rawValue]))
+      header.droppedSamples = isFar ? .max : sum
+    }
+    let files = TraceFiles(location, trace: trace, spools: spools, recordCounts: good)
+    try files.complete(header)
     return true
   }
 
-  /// The spools, −1 for one that does not exist. One that cannot be opened must not be taken for missing.
-  private static func openSpools(_ location: borrowing TraceLocation) throws(FNVMError) -> [CInt] {
-    var spools: [CInt] = []
-    for stream in TraceStream.spooled {
-      let fd = location.name(suffix: stream.spoolSuffix ?? "").withCString {
+  /// Whole records for which a file is long enough.
+  private static func recordsThatFit(_ descriptor: CInt, _ index: Int) -> UInt64 {
+    var status = fnvm_sys_stat()
+    guard let stream = TraceStream(rawValue: index), descriptor >= 0,
+      fnvm_sys_fstat(descriptor, &status) == 0
+    else { return 0 }
+    return UInt64(max(0, status.size - stream.startOffset)) / UInt64(stream.recordSize)
+  }
+
+  /// The spools and the journal, −1 for one that does not exist. One that cannot be opened must not be taken
+  /// for missing.
+  private static func openSidecars(
+    _ location: borrowing TraceLocation
+  ) throws(FNVMError) -> [CInt] {
+    var opened: [CInt] = []
+    for suffix in TraceLocation.sidecarSuffixes {
+      let fd = location.name(suffix: suffix).withCString {
         fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
       }
       if fd < 0 && fd != -ErrorNumber.noEntry {
-        for spool in spools { fnvm_sys_close(spool) }
+        for descriptor in opened { fnvm_sys_close(descriptor) }
         throw .io(
-          -fd, "open the spools of the trace", location.shown, hint: "nothing was changed")
+          -fd, "open the files beside the trace", location.shown, hint: "nothing was changed")
       }
-      spools.append(max(fd, -1))
+      opened.append(max(fd, -1))
     }
-    return spools
+    return opened
   }
 
   private static func header(
@@ -93,44 +120,5 @@ extension Trace {
       }
     }
     return try result.get()
-  }
-
-  /// How many records are left when those at the end that were never written are taken away: after a
-  /// power cut a file can be longer than its data, and reads as zeros there.
-  ///
-  /// Every record begins with 8 bytes that are not 0: a time above 0, or the id of a sync point.
-  private static func writtenRecords(
-    _ descriptor: CInt, _ stream: TraceStream, _ records: Int64
-  ) -> Int64 {
-    var records = records
-    while records > 0 {
-      var first: UInt64 = 0
-      let offset = stream.startOffset + (records - 1) * Int64(stream.recordSize)
-      if fnvm_sys_pread(descriptor, &first, 8, offset) == 8 {
-        let bits = UInt64(littleEndian: first)
-        let seconds = Double(bitPattern: bits)
-        if stream == .syncPoints ? bits > 0 : seconds.isFinite && seconds > 0 { break }
-      }
-      records -= 1
-    }
-    return records
-  }
-}
-
-extension TraceHeader {
-  /// The size of a file without chunks that has these counts; nil where that overflows.
-  fileprivate var fileSize: UInt64? {
-    var total = UInt64(TraceFormat.headerSize)
-    let parts = [
-      (fastSampleCount, TraceStream.fast), (mediumSampleCount, .medium), (slowSampleCount, .slow),
-      (syncPointCount, .syncPoints),
-    ]
-    for (count, stream) in parts {
-      let (size, overflow) = count.multipliedReportingOverflow(by: UInt64(stream.recordSize))
-      let (sum, carry) = total.addingReportingOverflow(size)
-      if overflow || carry { return nil }
-      total = sum
-    }
-    return total
   }
 }

@@ -93,7 +93,7 @@ import Testing
   @Test func aTraceWithoutItsSpoolsKeepsItsFastSamples() throws {
     try withFixture { tree in
       try crash(tree)
-      for suffix in [".fnvm-medium", ".fnvm-slow", ".fnvm-sync"] {
+      for suffix in [".fnvm-journal", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync"] {
         #expect(unlink(tree.output("crashed.bin" + suffix).description) == 0)
       }
       #expect(try Trace.recover(path: tree.output("crashed.bin")))
@@ -144,7 +144,8 @@ import Testing
     try withFixture { tree in
       try crash(tree)
       let path = tree.output("crashed.bin")
-      // As if the crash had come when only 15 samples were in the file.
+      // As if the crash had come when only 15 samples were in the file, and no journal to say what is whole.
+      unlink(path.description + ".fnvm-journal")
       try TraceBytes.write(Array(try TraceBytes.read(path).prefix(728 + 98 * 15)), to: path)
       var marks: [UInt8] = []
       for (id, index) in [(1, 3), (2, 14), (3, 15), (4, 99)] as [(UInt64, UInt64)] {

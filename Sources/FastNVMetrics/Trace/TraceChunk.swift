@@ -1,0 +1,76 @@
+/// A chunk of a trace: what a feature has to say beyond samples and sync points. docs/trace-format.md lists
+/// the types.
+public struct TraceChunk: Equatable, Sendable {
+  /// Four ASCII characters, such as "META".
+  public var type: String
+  /// What it says.
+  public var payload: [UInt8]
+
+  /// A chunk with this content.
+  init(type: String, payload: [UInt8]) {
+    self.type = type
+    self.payload = payload
+  }
+
+  /// Type, length of the payload, its CRC-32.
+  static var prefixSize: Int { 16 }
+
+  /// The bytes of the file for a sequence of chunks.
+  static func encoded(_ chunks: [TraceChunk]) -> [UInt8] {
+    let sum = Checksum()
+    var bytes: [UInt8] = []
+    for chunk in chunks {
+      var type = Array(chunk.type.utf8.prefix(4))
+      while type.count < 4 { type.append(UInt8(ascii: " ")) }
+      bytes += type
+      withUnsafeBytes(of: UInt64(chunk.payload.count).littleEndian) { bytes += $0 }
+      let checksum = chunk.payload.withUnsafeBytes { sum.of($0) }
+      withUnsafeBytes(of: checksum.littleEndian) { bytes += $0 }
+      bytes += chunk.payload
+    }
+    return bytes
+  }
+}
+
+/// Where the chunks of a trace are, found by walking over them once; payloads are checked when they are asked
+/// for.
+struct TraceChunkTable: Sendable {
+  /// Nothing is read before it is known to be inside the file.
+  private(set) var entries: [Entry] = []
+
+  struct Entry {
+    /// Four bytes, padded with spaces.
+    var type: [UInt8]
+    var payload: Range<Int>
+    var checksum: UInt32
+    /// The file ends before the chunk does: what follows cannot be found.
+    var isCut: Bool
+  }
+
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - start: where the chunks begin; 0: there are none.
+  init(_ bytes: UnsafeRawBufferPointer, from start: UInt64) {
+    if start == 0 { return }
+    var at = Int(clamping: start)
+    while at < bytes.count {
+      guard bytes.count - at >= TraceChunk.prefixSize else {
+        entries.append(Entry(type: [], payload: at..<at, checksum: 0, isCut: true))
+        return
+      }
+      let type = Array(bytes[at..<(at + 4)])
+      let length = UInt64(
+        littleEndian: bytes.loadUnaligned(fromByteOffset: at + 4, as: UInt64.self))
+      let checksum = UInt32(
+        littleEndian: bytes.loadUnaligned(fromByteOffset: at + 12, as: UInt32.self))
+      at += TraceChunk.prefixSize
+      guard length <= UInt64(bytes.count - at) else {
+        entries.append(Entry(type: type, payload: at..<at, checksum: 0, isCut: true))
+        return
+      }
+      let end = at + Int(length)
+      entries.append(Entry(type: type, payload: at..<end, checksum: checksum, isCut: false))
+      at = end
+    }
+  }
+}
