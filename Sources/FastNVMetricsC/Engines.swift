@@ -42,16 +42,32 @@ private func configuration(_ options: UnsafePointer<fnvm_options>?) -> EngineCon
     return nil
   }
   // What the caller's header did not have yet has its usual value.
-  let usual = EngineConfiguration()
-  var given = fnvm_options(
-    struct_size: UInt32(size), fast_hz: usual.fastHz, medium_hz: usual.mediumHz,
-    slow_hz: usual.slowHz, flush_interval_ms: usual.flushIntervalMilliseconds)
+  var configuration = EngineConfiguration()
+  var given = fnvm_options()
+  given.flush_interval_ms = configuration.flushIntervalMilliseconds
+  given.native_rates = -1
+  given.cpu = -1
   withUnsafeMutableBytes(of: &given) {
     $0.copyMemory(from: UnsafeRawBufferPointer(start: options, count: size))
   }
-  return EngineConfiguration(
-    fastHz: given.fast_hz, mediumHz: given.medium_hz, slowHz: given.slow_hz,
-    flushIntervalMilliseconds: given.flush_interval_ms)
+  configuration.fastHz = given.fast_hz
+  configuration.mediumHz = given.medium_hz
+  configuration.slowHz = given.slow_hz
+  configuration.flushIntervalMilliseconds = given.flush_interval_ms
+  configuration.sources.gpuHz = given.gpu_hz
+  configuration.sources.ramHz = given.ram_hz
+  configuration.sources.emcHz = given.emc_hz
+  configuration.sources.voltageHz = given.voltage_hz
+  configuration.sources.currentHz = given.current_hz
+  configuration.sources.thermalHz = given.thermal_hz
+  configuration.sources.native = given.native_rates < 0 ? nil : given.native_rates != 0
+  configuration.realtimePriority = given.realtime_priority
+  configuration.cpu = given.cpu < 0 ? nil : UInt32(given.cpu)
+  configuration.writesStats = given.write_stats != 0
+  configuration.writesMetadata = given.write_metadata != 0
+  configuration.sensors.updateIntervalMilliseconds = given.rail_update_interval_ms
+  configuration.sensors.samples = given.rail_samples
+  return configuration
 }
 
 @_cdecl("fnvm_engine_create")

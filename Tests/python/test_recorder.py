@@ -146,7 +146,7 @@ def test_constructor_has_the_signature_of_the_reference() -> None:
         ("slow_hz", 10),
         ("board", None),
     ]
-    assert {p.kind for p in parameters.values()} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    assert {p.kind for p in reference} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
 
 
 def test_constructor_writes_nothing(trace: Path, board: BoardConfig) -> None:

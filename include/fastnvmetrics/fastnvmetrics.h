@@ -267,9 +267,29 @@ typedef struct fnvm_options {
   uint32_t flush_interval_ms; /**< how often the disk is made to keep what was written (fdatasync): a power
                                *  cut loses at most this and a quarter of a second; 0: only at the end.
                                *  A crash of the program loses at most a quarter of a second either way */
+  /* How often each source is read inside its tier, at most 20000 Hz; 0: at every tick, unless native_rates
+   * says otherwise. Between reads a column holds exactly what was read last. */
+  uint32_t gpu_hz;     /**< GPU load; one with `counters` is read at every tick unless this says otherwise */
+  uint32_t ram_hz;     /**< RAM */
+  uint32_t emc_hz;     /**< memory controller */
+  uint32_t voltage_hz; /**< voltage of the power rails */
+  uint32_t current_hz; /**< current of the power rails */
+  uint32_t thermal_hz; /**< thermal zones */
+  int32_t native_rates; /**< 1: a source without a rate of its own is read no faster than its value can change
+                         *  (GPU load 60 Hz, EMC 50 Hz, a power sensor's update_interval and voltage a tenth
+                         *  as often, zones 10 Hz), and an idle GPU is left to sleep; 0: not;
+                         *  -1: in tiers above 1 kHz */
+  uint32_t realtime_priority; /**< SCHED_FIFO with this priority (1 to 99) for the threads that sample, rings
+                               *  locked in memory; 0: not. A notice says where that is not permitted */
+  int32_t cpu;                /**< the CPU that the threads that sample run on; -1: any */
+  uint32_t write_stats;       /**< 1: the trace gets a STAT chunk, and a META chunk */
+  uint32_t write_metadata;    /**< 1: the trace gets a META chunk */
+  uint32_t rail_update_interval_ms; /**< set the INA3221 to measure this often while recording (root only), and
+                                     *  put back what was there; 0: leave it */
+  uint32_t rail_samples; /**< likewise how many measurements it averages: 1, 4, 16, 64, 128, 256, 512, 1024 */
 } fnvm_options;
 
-#define FNVM_OPTIONS_INIT { (uint32_t)sizeof(fnvm_options), 1000u, 100u, 10u, 1000u }
+#define FNVM_OPTIONS_INIT { (uint32_t)sizeof(fnvm_options), 1000u, 100u, 10u, 1000u, 0u, 0u, 0u, 0u, 0u, 0u, -1, 0u, -1, 0u, 0u, 0u, 0u }
 
 #define FNVM_GPU_SOURCE_NONE 0u     /**< there is no node */
 #define FNVM_GPU_SOURCE_LOAD 1u     /**< `load`, refreshed every 16.7 ms */

@@ -236,6 +236,22 @@ struct EngineConfig {
   uint32_t medium_hz = 100;  ///< power rails
   uint32_t slow_hz = 10;     ///< thermal zones
   uint32_t flush_interval_ms = 1000;  ///< how often the disk is made to keep it; 0: only at the end
+
+  // How often each source is read inside its tier; 0: at every tick, unless native_rates says otherwise.
+  uint32_t gpu_hz = 0;
+  uint32_t ram_hz = 0;
+  uint32_t emc_hz = 0;
+  uint32_t voltage_hz = 0;
+  uint32_t current_hz = 0;
+  uint32_t thermal_hz = 0;
+  int32_t native_rates = -1;  ///< 1: no faster than a value can change; 0: not; -1: in tiers above 1 kHz
+
+  uint32_t realtime_priority = 0;  ///< SCHED_FIFO for the threads that sample, 1 to 99; 0: not
+  int32_t cpu = -1;                ///< the CPU that they run on; -1: any
+  bool write_stats = false;        ///< a STAT chunk in the trace, and a META chunk
+  bool write_metadata = false;     ///< a META chunk in the trace
+  uint32_t rail_update_interval_ms = 0;  ///< of the INA3221 while recording (root); 0: as it is
+  uint32_t rail_samples = 0;             ///< measurements that it averages; 0: as it is
 };
 
 /** A call that the library could not carry out. */
@@ -353,6 +369,19 @@ inline EngineHandle make_engine(const std::string& output_path, const BoardConfi
   options.medium_hz = config.medium_hz;
   options.slow_hz = config.slow_hz;
   options.flush_interval_ms = config.flush_interval_ms;
+  options.gpu_hz = config.gpu_hz;
+  options.ram_hz = config.ram_hz;
+  options.emc_hz = config.emc_hz;
+  options.voltage_hz = config.voltage_hz;
+  options.current_hz = config.current_hz;
+  options.thermal_hz = config.thermal_hz;
+  options.native_rates = config.native_rates;
+  options.realtime_priority = config.realtime_priority;
+  options.cpu = config.cpu;
+  options.write_stats = config.write_stats;
+  options.write_metadata = config.write_metadata;
+  options.rail_update_interval_ms = config.rail_update_interval_ms;
+  options.rail_samples = config.rail_samples;
 
   fnvm_engine* engine = nullptr;
   check(fnvm_engine_create(path, make_board(board).get(), &options, &engine));

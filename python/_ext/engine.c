@@ -32,7 +32,7 @@ static PyObject *none_or_raise(PyObject *self, fnvm_status status)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* The options that Python can give, by the names of their fields; each is an integer of 32 bits. */
+/* The options that Python can give; each is an integer of 32 bits. */
 static const struct {
   const char *name;
   size_t offset;
@@ -42,6 +42,19 @@ static const struct {
     {"medium_hz", offsetof(fnvm_options, medium_hz), FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ},
     {"slow_hz", offsetof(fnvm_options, slow_hz), FNVM_MIN_RATE_HZ, FNVM_MAX_RATE_HZ},
     {"flush_interval_ms", offsetof(fnvm_options, flush_interval_ms), 0, INT32_MAX},
+    {"gpu_hz", offsetof(fnvm_options, gpu_hz), 0, FNVM_MAX_RATE_HZ},
+    {"ram_hz", offsetof(fnvm_options, ram_hz), 0, FNVM_MAX_RATE_HZ},
+    {"emc_hz", offsetof(fnvm_options, emc_hz), 0, FNVM_MAX_RATE_HZ},
+    {"voltage_hz", offsetof(fnvm_options, voltage_hz), 0, FNVM_MAX_RATE_HZ},
+    {"current_hz", offsetof(fnvm_options, current_hz), 0, FNVM_MAX_RATE_HZ},
+    {"thermal_hz", offsetof(fnvm_options, thermal_hz), 0, FNVM_MAX_RATE_HZ},
+    {"native_rates", offsetof(fnvm_options, native_rates), -1, 1},
+    {"realtime", offsetof(fnvm_options, realtime_priority), 0, 99},
+    {"cpu", offsetof(fnvm_options, cpu), -1, 1023},
+    {"stats", offsetof(fnvm_options, write_stats), 0, 1},
+    {"metadata", offsetof(fnvm_options, write_metadata), 0, 1},
+    {"rail_update_interval_ms", offsetof(fnvm_options, rail_update_interval_ms), 0, 60000},
+    {"rail_samples", offsetof(fnvm_options, rail_samples), 0, 1024},
 };
 
 static int parse_option(PyObject *name, PyObject *value, fnvm_options *options)

@@ -51,6 +51,27 @@ class NVMetrics:
         Seconds after which the disk is made to keep what was written: a power cut loses at most this and a
         quarter of a second. 0: only at the end. A crash of the program loses at most a quarter of a second
         either way.
+    gpu_hz, ram_hz, emc_hz, voltage_hz, current_hz, thermal_hz
+        How often each source is read inside its tier; 0: at every tick, unless `native_rates` says
+        otherwise. Between reads a column holds exactly what was read last.
+    native_rates
+        True: a source without a rate of its own is read no faster than its value can change (GPU load
+        60 Hz, EMC 50 Hz, a power sensor's `update_interval` and voltage a tenth as often, zones 10 Hz), and
+        an idle GPU is left to sleep. None: so in tiers above 1 kHz.
+    realtime
+        SCHED_FIFO with this priority, 1 to 99, for the threads that sample, and rings locked in memory. Where
+        that is not permitted, a notice says so and the recording goes on. 0: the usual scheduling.
+    cpu
+        The CPU that the threads that sample run on; None: any.
+    stats
+        Whether the trace gets the full statistics of the run, and `metadata`.
+    metadata
+        Whether the trace gets facts of the board and of the run.
+    rail_update_interval_ms, rail_samples
+        What the INA3221 power sensors are set to while recording: how often they measure, in milliseconds,
+        and how many measurements they average (1, 4, 16, 64, 128, 256, 512 or 1024). Only root can do that;
+        what was there is put back at `stop`, after a crash by the next recording or by
+        ``fastnvmetrics doctor --restore``. 0 leaves them as they are.
 
     Raises
     ------
@@ -87,6 +108,19 @@ class NVMetrics:
         board: BoardConfig | None = None,
         *,
         flush_interval: float = 1.0,
+        gpu_hz: int = 0,
+        ram_hz: int = 0,
+        emc_hz: int = 0,
+        voltage_hz: int = 0,
+        current_hz: int = 0,
+        thermal_hz: int = 0,
+        native_rates: bool | None = None,
+        realtime: int = 0,
+        cpu: int | None = None,
+        stats: bool = False,
+        metadata: bool = False,
+        rail_update_interval_ms: int = 0,
+        rail_samples: int = 0,
     ) -> None:
         path = os.fsencode(output_path)
         native = None if board is None else _board.to_native(board)
@@ -97,6 +131,19 @@ class NVMetrics:
             medium_hz=medium_hz,
             slow_hz=slow_hz,
             flush_interval_ms=_milliseconds("flush_interval", flush_interval),
+            gpu_hz=gpu_hz,
+            ram_hz=ram_hz,
+            emc_hz=emc_hz,
+            voltage_hz=voltage_hz,
+            current_hz=current_hz,
+            thermal_hz=thermal_hz,
+            native_rates=-1 if native_rates is None else int(bool(native_rates)),
+            realtime=realtime,
+            cpu=-1 if cpu is None else cpu,
+            stats=int(bool(stats)),
+            metadata=int(bool(metadata)),
+            rail_update_interval_ms=rail_update_interval_ms,
+            rail_samples=rail_samples,
         )
         self._notices_issued = 0
 

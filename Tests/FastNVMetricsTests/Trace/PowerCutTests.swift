@@ -107,9 +107,9 @@ import Testing
   @Test func aCompleteTraceKeepsNothingBesideIt() throws {
     try withFixture { tree in
       try OrinFixture(.nx).build(on: tree)
-      let recorded = try tree.record(
-        try .detect(root: tree.root),
-        EngineConfiguration(fastHz: 500, mediumHz: 100, slowHz: 50, flushIntervalMilliseconds: 5))
+      var configuration = EngineConfiguration.forTests
+      configuration.flushIntervalMilliseconds = 5
+      let recorded = try tree.record(try .detect(root: tree.root), configuration)
       #expect(recorded.trace.header.droppedSamples == 0)
       #expect(try tree.outputNames == ["run.bin"])
     }
