@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -64,6 +65,23 @@ long fnvm_sys_read_afresh(const char *path, void *buffer, size_t size) {
 bool fnvm_sys_is_procfs(int fd) {
   struct statfs s;
   return fstatfs(fd, &s) == 0 && s.f_type == 0x9fa0;
+}
+
+int fnvm_sys_is_storage(const char *path) {
+  struct statfs s;
+  if (statfs(path, &s) < 0) return -errno;
+  switch ((unsigned long)s.f_type & 0xFFFFFFFF) {
+  case 0xEF53:     // ext2, ext3, ext4
+  case 0x01021994: // tmpfs
+  case 0x858458F6: // ramfs
+  case 0x794C7630: // overlayfs
+  case 0x58465342: // xfs
+  case 0x9123683E: // btrfs
+  case 0xF2F52010: // f2fs
+  case 0x2FC12FC1: // zfs
+    return 1;
+  default: return 0;
+  }
 }
 
 // ---- files and directories ----
@@ -249,7 +267,12 @@ int fnvm_sys_thread_start(uintptr_t *thread, const char *name, void (*body)(void
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t handle;
-  int error = pthread_create(&handle, NULL, run, s);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  // None of them goes deep, and there can be many. The host's thread-local variables are on it too.
+  pthread_attr_setstacksize(&attributes, 1024 * 1024);
+  int error = pthread_create(&handle, &attributes, run, s);
+  pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (error) {
     free(s);
@@ -260,6 +283,32 @@ int fnvm_sys_thread_start(uintptr_t *thread, const char *name, void (*body)(void
 }
 
 void fnvm_sys_thread_join(uintptr_t thread) { pthread_join((pthread_t)thread, NULL); }
+void fnvm_sys_thread_detach(uintptr_t thread) { pthread_detach((pthread_t)thread); }
+
+int fnvm_sys_thread_id(void) { return (int)syscall(SYS_gettid); }
+
+uint64_t fnvm_sys_thread_cpu_ns(int id) {
+  // The clock that pthread_getcpuclockid would give, but for a thread that may have ended meanwhile.
+  const clockid_t clock = (clockid_t)((~(unsigned)id << 3) | 6);
+  struct timespec t;
+  if (id <= 0 || clock_gettime(clock, &t) < 0) return 0;
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int fnvm_sys_thread_set_realtime(uintptr_t thread, int priority) {
+  struct sched_param parameters = {.sched_priority = priority};
+  return -pthread_setschedparam((pthread_t)thread, SCHED_FIFO, &parameters);
+}
+
+int fnvm_sys_thread_set_cpu(uintptr_t thread, unsigned cpu) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  if (cpu >= CPU_SETSIZE) return -EINVAL;
+  CPU_SET(cpu, &cpus);
+  return -pthread_setaffinity_np((pthread_t)thread, sizeof cpus, &cpus);
+}
+
+int fnvm_sys_lock_memory(void *address, size_t size) { return mlock(address, size) < 0 ? -errno : 0; }
 
 int fnvm_sys_pid(void) { return getpid(); }
 

@@ -24,6 +24,7 @@ public final class Engine: @unchecked Sendable {
   /// Guarded by `state`, like the two below.
   private var recording: Recording?
   private var lastCounts = EngineCounts()
+  private var lastStats = EngineStats()
   private var lastNotices: [String] = []
   /// The process in which the engine records or is about to, 0 for none.
   private let owner = Atomic<Int32>(0)
@@ -102,13 +103,15 @@ public final class Engine: @unchecked Sendable {
         let recording = try Recording(
           outputPath: outputPath, board: board, configuration: configuration)
         try recording.begin()
-        let notices = [
-          recording.notice,
-          SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz),
-        ]
+        var notices = recording.openingNotices
+        if configuration.sources.native != true && configuration.sources.currentHz == 0,
+          let repeats = SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz)
+        {
+          notices.append(repeats)
+        }
         state.locked {
           self.recording = recording
-          lastNotices = notices.compactMap { $0 }
+          lastNotices = notices
         }
         marking.locked { markable = recording }
       } catch {
@@ -133,6 +136,7 @@ public final class Engine: @unchecked Sendable {
       defer {
         state.locked {
           lastCounts = recording.counts
+          lastStats = recording.stats
           lastNotices += recording.closingNotices
           self.recording = nil
         }
@@ -189,6 +193,18 @@ public final class Engine: @unchecked Sendable {
   public var counts: EngineCounts {
     if isForked { return EngineCounts() }
     return state.locked { recording?.counts ?? lastCounts }
+  }
+
+  /// What the recording did and what it cost so far, also after `stop`; nothing before the first `start` and in a
+  /// forked child.
+  ///
+  /// The corresponding C functions are `fnvm_engine_stats`, `fnvm_engine_tier_stats`,
+  /// `fnvm_engine_source_stats` and `fnvm_engine_lateness`.
+  public var stats: EngineStats {
+    if isForked { return EngineStats() }
+    // Outside the lock: it takes a while.
+    let (recording, last) = state.locked { (self.recording, lastStats) }
+    return recording?.stats ?? last
   }
 
   /// What the user should be told about the current or last recording, a sentence each.

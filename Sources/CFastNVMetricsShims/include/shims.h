@@ -32,6 +32,9 @@ FNVM_REALTIME long fnvm_sys_pread(int fd, void *buffer, size_t size, int64_t off
 FNVM_REALTIME long fnvm_sys_read_afresh(const char *path, void *buffer, size_t size);
 // Whether the file is the kernel's own procfs.
 bool fnvm_sys_is_procfs(int fd);
+// Whether the path lies on a disk or in memory, where a read takes no longer than the copy. 1 or 0, or a negative
+// errno.
+int fnvm_sys_is_storage(const char *path);
 
 // ---- files and directories ----
 
@@ -100,6 +103,16 @@ FNVM_REALTIME void fnvm_sys_futex_wake_all(const uint32_t *word);
 // Starts a thread with every signal blocked and timer slack 1 ns, called name (15 bytes).
 int fnvm_sys_thread_start(uintptr_t *thread, const char *name, void (*body)(void *), void *context);
 void fnvm_sys_thread_join(uintptr_t thread);
+// It is never joined, and gone when it ends.
+void fnvm_sys_thread_detach(uintptr_t thread);
+// The calling thread's id, as /proc/self/task has it.
+int fnvm_sys_thread_id(void);
+// CPU time of a thread of this process by its id; 0 where it is gone.
+uint64_t fnvm_sys_thread_cpu_ns(int id);
+// SCHED_FIFO. 0 or a negative errno, as for the two below.
+int fnvm_sys_thread_set_realtime(uintptr_t thread, int priority);
+int fnvm_sys_thread_set_cpu(uintptr_t thread, unsigned cpu);
+int fnvm_sys_lock_memory(void *address, size_t size);
 int fnvm_sys_pid(void);
 
 // Changes in a forked child: whoever remembers it can tell that it is one. Any thread.

@@ -16,39 +16,40 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
   private var dropped: UInt64 = 0
 
   init(
-    _ source: consuming Source, rateHz: UInt32, ring: RingProducer,
+    _ source: consuming Source, period: UInt64, ring: RingProducer,
     counters: UnsafeMutablePointer<TierCounters>
   ) {
     self.source = source
     self.ring = ring
     self.counters = counters
     scratch = Scratch(byteCount: 256)
-    period = 1_000_000_000 / UInt64(rateHz)
+    self.period = period
   }
 
   /// Waits for the warm-up, then samples until the tier is stopped.
   fileprivate mutating func run(startTime: UInt64, stop: FutexReference, warm: FutexReference) {
     _ = warm.wait(while: 0, until: .max)
     var ticker = Ticker(first: Clock.monotonic(), period: period, stop: stop)
+    source.align(to: ticker.deadline)
     while ticker.wait() == .tick {
-      sample(startTime: startTime)
+      sample(startTime: startTime, deadline: ticker.deadline)
       ticker.advance(now: Clock.monotonic())
       counters.pointee.missed.store(ticker.missed, ordering: .relaxed)
       counters.pointee.dropped.store(dropped, ordering: .relaxed)
-      counters.pointee.readErrors.store(tally.errors, ordering: .relaxed)
-      counters.pointee.negativeCurrents.store(tally.negativeCurrents, ordering: .relaxed)
     }
   }
 
-  private mutating func sample(startTime: UInt64) {
+  private mutating func sample(startTime: UInt64, deadline: UInt64) {
     guard ring.hasRoom(forClosing: false) else {
       dropped &+= 1
       return
     }
     let record = ring.begin()
+    let now = Clock.monotonic()
+    counters.pointee.lateness.note(now &- deadline)
     // Every record begins with its time.
-    record.storeBytes(of: Double(Clock.monotonic() &- startTime) / 1e9, as: Double.self)
-    source.fill(record, scratch, &tally)
+    record.storeBytes(of: Double(now &- startTime) / 1e9, as: Double.self)
+    source.fill(record, at: now, scratch, &tally)
     ring.take()
     ring.close(before: ring.next)
   }

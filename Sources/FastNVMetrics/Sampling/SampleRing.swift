@@ -36,6 +36,11 @@ struct SampleRing: ~Copyable {
     state.deallocate()
   }
 
+  /// The memory of the records.
+  var memoryBytes: UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
+  }
+
   /// The tier's end. Valid while the ring lives; one thread.
   var producer: RingProducer {
     RingProducer(memory: memory, recordSize: recordSize, mask: capacity - 1, state: state)
