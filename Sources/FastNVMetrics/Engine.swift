@@ -227,7 +227,8 @@ public final class Engine: @unchecked Sendable {
     return false
   }
 
-  private func checkNotForked() throws(FNVMError) {
+  /// - Throws: `.forked` in a forked child whose parent records with this engine.
+  package func checkNotForked() throws(FNVMError) {
     if isForked {
       throw FNVMError(
         .forked, path: outputPath,

@@ -21,16 +21,21 @@ from .board import (
 from .diagnosis import NodeReport, doctor
 from .errors import FastNVMetricsError
 from .recorder import NVMetrics, recover
+from .stats import LatenessStats, SourceStats, Stats, TierStats
 from .trace import read_trace
 from .trace_data import TraceData
 
 __all__ = [
     "BoardConfig",
     "FastNVMetricsError",
+    "LatenessStats",
     "NVMetrics",
     "NodeReport",
     "PowerRailConfig",
+    "SourceStats",
+    "Stats",
     "ThermalZoneConfig",
+    "TierStats",
     "TraceData",
     "__version__",
     "detect_board",
