@@ -38,7 +38,7 @@ extension Trace {
     header.isRecovered = true
     // Counts in an unfinished header: the crash came while the spools were being appended, or
     // after. The first of them is removed when all of it is on disk.
-    let isClosing = header.fastSampleCount > 0 || header.mediumSampleCount > 0
+    let isClosing = header.recordCounts.contains { $0 > 0 }
     let isWhole = header.byteCount.map { $0 <= UInt64(clamping: status.size) } ?? false
     if isClosing && isWhole && spools.contains(where: { $0 < 0 }) {
       let files = TraceFiles(location, trace: trace, spools: spools)
@@ -49,12 +49,12 @@ extension Trace {
 
     let descriptors = [trace.rawValue] + spools
     var there = descriptors.enumerated().map { recordsThatFit($0.element, $0.offset) }
-    if isClosing { there[0] = min(there[0], header.fastSampleCount) }
+    // What the counts leave out was found bad, and counted as dropped, by a recovery that was killed.
+    if isClosing { there = zip(there, header.recordCounts).map { min($0, $1) } }
     let written = WrittenRecords()
-    var good: [UInt64]
+    let good: [UInt64]
     if journal.rawValue >= 0 {
-      good = written.vouched(by: journal.rawValue, in: descriptors)
-      good[0] = min(good[0], there[0])
+      good = zip(written.vouched(by: journal.rawValue, in: descriptors), there).map { min($0, $1) }
     } else {
       good = zip(descriptors, there).enumerated().map { index, file in
         guard let stream = TraceStream(rawValue: index) else { return 0 }
@@ -64,7 +64,7 @@ extension Trace {
     // What a power cut took, as far as the files tell.
     for stream in [TraceStream.fast, .medium, .slow] {
       let (sum, isFar) = header.droppedSamples.addingReportingOverflow(
-        there[stream.rawValue] - min(good[stream.rawValue], there[stream.rawValue]))
+        there[stream.rawValue] - good[stream.rawValue])
       header.droppedSamples = isFar ? .max : sum
     }
     let files = TraceFiles(location, trace: trace, spools: spools, recordCounts: good)
