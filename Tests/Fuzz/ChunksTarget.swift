@@ -160,7 +160,8 @@ enum ChunksTarget: FuzzTarget {
       seed(0, [], 0, one + endless), seed(0, [], 0, one + endless.prefix(9)),
       seed(0, [], 1, unchecked + one), seed(0, [], 0, unchecked + one),
       seed(1, [4], 0, [0, 0, 0, 0] + one), seed(1, [40], 0, one), seed(2, [1], 0, one),
-      seed(2, [0xD8, 2], 0, one), seed(3, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F], 0, one),
+      seed(2, [0xD8, 2], 0, one),
+      seed(3, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F], 0, one),
       seed(4, [], 0, one), seed(4, [20], 0, one), seed(5, [], 0, one), seed(0, [], 0, []),
       seed(0, [], 0, [UInt8](repeating: 0, count: 64)),
     ]

@@ -70,7 +70,8 @@ enum GPUTarget: FuzzTarget {
       check(hasRead || isNative, "it is read whenever it is asked for")
       let interval = probe.interval
       check(
-        interval == wanted || isNative && interval == refresh, "it is to be read every \(interval) ns")
+        interval == wanted || isNative && interval == refresh,
+        "it is to be read every \(interval) ns")
       if isNative && !hasCounters { check(interval == refresh, "and no faster than it changes") }
 
       if isSuspended(&nodes) {
