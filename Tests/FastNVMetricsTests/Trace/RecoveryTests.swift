@@ -108,17 +108,22 @@ import Testing
       try crash(tree)
       let path = tree.output("crashed.bin")
       var bytes = try TraceBytes.read(path)
+      // Blocks are as long as the machine is busy, and a copy can have some that its journal lacks.
+      let blocks = try TraceBytes.journal(of: path)
+      let fastCount = blocks.filter { $0.stream == .fast }.reduce(0) { $0 + Int($1.count) }
+      let mediumCount = blocks.filter { $0.stream == .medium }.dropLast().reduce(0) {
+        $0 + Int($1.count)
+      }
       bytes.removeLast((bytes.count - 728) % 98)
-      let count = (bytes.count - 728) / 98
       // What a power cut leaves: zeros where data was promised, and half a record.
       bytes += [UInt8](repeating: 0, count: 98 * 3 + 40)
       try TraceBytes.write(bytes, to: path)
       let medium = SystemPath(path.description + ".fnvm-medium")
-      try TraceBytes.write(Array(try TraceBytes.read(medium).prefix(104 * 4 + 50)), to: medium)
+      try TraceBytes.write(Array(try TraceBytes.read(medium).prefix(104 * mediumCount + 50)), to: medium)
       try Trace.recover(path: path)
       let trace = try Trace(path: path)
-      #expect(trace.fast.count == count)
-      #expect(trace.medium.count == 4)
+      #expect(trace.fast.count == fastCount)
+      #expect(trace.medium.count == mediumCount && mediumCount > 0)
       #expect(try TraceBytes.read(path).count == trace.expectedByteCount)
     }
   }
