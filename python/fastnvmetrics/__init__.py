@@ -22,7 +22,7 @@ from .diagnosis import NodeReport, doctor
 from .errors import FastNVMetricsError
 from .recorder import NVMetrics, recover
 from .trace import read_trace
-from .trace_data import TraceData
+from .trace_data import TraceData, TraceHeader
 
 __all__ = [
     "BoardConfig",
@@ -32,6 +32,7 @@ __all__ = [
     "PowerRailConfig",
     "ThermalZoneConfig",
     "TraceData",
+    "TraceHeader",
     "__version__",
     "detect_board",
     "doctor",
