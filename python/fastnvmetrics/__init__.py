@@ -20,6 +20,7 @@ from .board import (
 )
 from .diagnosis import NodeReport, doctor
 from .errors import FastNVMetricsError
+from .mapped import MappedTrace, map_trace
 from .recorder import NVMetrics, recover
 from .trace import read_trace
 from .trace_data import TraceData, TraceHeader
@@ -27,6 +28,7 @@ from .trace_data import TraceData, TraceHeader
 __all__ = [
     "BoardConfig",
     "FastNVMetricsError",
+    "MappedTrace",
     "NVMetrics",
     "NodeReport",
     "PowerRailConfig",
@@ -37,6 +39,7 @@ __all__ = [
     "detect_board",
     "doctor",
     "get_board_config",
+    "map_trace",
     "read_trace",
     "recover",
     "total_power_rails",
