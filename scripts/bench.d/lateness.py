@@ -6,13 +6,8 @@ the moment in which the thread runs again: of the recorder the time that its sam
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
 import statistics
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +15,7 @@ import numpy as np
 
 import report
 from fastnvmetrics import read_trace
+from load import burners
 from programs import WARM_SECONDS, Programs, compiler_version, this_machine
 
 MEDIAN_BOUND_US = 20
@@ -51,30 +47,6 @@ def grid_lateness(trace: Path, hz: int) -> dict[str, float]:
         "late_p99_ns": float(late[len(late) - 1 - len(late) // 100]),
         "late_most_ns": float(late[-1]),
     }
-
-
-def burn(core: int) -> None:
-    """Keep a core busy until killed."""
-    os.sched_setaffinity(0, {core})
-    while True:
-        pass
-
-
-@contextlib.contextmanager
-def burners() -> Iterator[None]:
-    """One busy process for each core."""
-    processes = [
-        multiprocessing.Process(target=burn, args=(core,), daemon=True)
-        for core in os.sched_getaffinity(0)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.join()
 
 
 def main() -> None:
@@ -150,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
