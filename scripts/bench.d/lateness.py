@@ -38,9 +38,9 @@ def grid_lateness(trace: Path, hz: int) -> dict[str, float]:
     while bins[edge - 1] > bins.max() // 1000:
         edge -= 1
     grid = edge % len(bins) * width
-    deadlines = (times[:-1] - grid) // period * period + period + grid
+    # A sample a little before the edge belongs to the deadline at it.
+    deadlines = (times[:-1] - grid + 10 * width) // period * period + period + grid
     late = times[1:] - deadlines
-    # Samples before the edge of their bin, or of a tick that was begun early, are on time.
     late = np.sort(np.maximum(late[times[1:] >= WARM_SECONDS * 1e9], 0))
     return {
         "late_median_ns": float(late[len(late) // 2]),
