@@ -68,7 +68,7 @@ build_wheel() {
   local stamp=build/wheel/.built
   wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1 || true)
   if [[ -z $wheel || -n $(find Package.swift Sources include python scripts/build-library pyproject.toml setup.py \
-    -newer "$stamp" -type f -not -name '*.pyc' -print -quit 2>/dev/null) ]]; then
+    -newer "$stamp" -type f -not -name '*.pyc' -not -path '*.egg-info/*' -print -quit 2>/dev/null) ]]; then
     say "building the Python package (a minute the first time)"
     rm -rf build/wheel
     mkdir -p build/wheel
