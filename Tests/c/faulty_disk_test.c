@@ -233,8 +233,9 @@ static void a_slow_disk_loses_nothing(void) {
 static void short_and_interrupted_calls_lose_nothing(void) {
   fixture f = fixture_create();
   fnvm_engine *engine = fixture_engine(&f, "run.bin");
-  set_fault((fault){
-      .kind = FAULT_SHORT, .calls = ON_PWRITE | ON_TRUNCATE, .pattern = "run.bin*"});
+  set_fault((fault){.kind = FAULT_SHORT,
+                    .calls = ON_PWRITE | ON_SYNC | ON_TRUNCATE,
+                    .pattern = "run.bin*"});
   for (int round = 0; round < 4; round++) { /* every second call of each kind is interrupted */
     CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
     record_some(engine);
