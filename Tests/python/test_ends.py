@@ -8,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import fastnvmetrics as fm
+from fastnvmetrics import recorder
 
 BEGIN = """
 import os, signal, sys, threading, time
@@ -202,6 +205,28 @@ time.sleep(0.1)
             if other.exists():
                 fm.recover(other)
                 fm.read_trace(other)
+
+
+def test_a_recorder_that_is_started_at_exit_does_not_keep_others_from_completion(
+    trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that a thread changes while another goes through it raises RuntimeError there."""
+
+    class Changing(weakref.WeakSet):  # type: ignore[type-arg]
+        changes = 3
+
+        def __iter__(self) -> Iterator[object]:
+            if self.changes:
+                self.changes -= 1
+                raise RuntimeError("Set changed size during iteration")
+            return iter(super().__iter__())
+
+    monkeypatch.setattr(recorder, "_recording", Changing())
+    nv = fm.NVMetrics(trace, board=fm.get_board_config("generic_linux"))
+    nv.start()
+    recorder._complete_recordings()
+    assert not nv.is_running
+    assert is_complete(trace)
 
 
 def test_a_recording_of_a_thread_that_ended_is_completed_at_exit(trace: Path) -> None:
