@@ -182,6 +182,36 @@ static void programs_that_are_run_meanwhile_do_not_disturb(void) {
   fixture_remove(&f);
 }
 
+/* A child that libc does not know of: what is registered for forks is not called. */
+static pid_t fork_behind_the_back_of_libc(void) {
+  return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+static void a_child_that_libc_does_not_know_of_is_refused_as_well(void) {
+  fixture f = fixture_create();
+  fnvm_engine *engine = recording(&f);
+  fflush(NULL);
+  const pid_t child = fork_behind_the_back_of_libc();
+  if (child == 0) {
+    alarm(30);
+    int refused = fnvm_engine_sync(engine, NULL) == FNVM_E_FORKED;
+    refused += fnvm_engine_start(engine) == FNVM_E_FORKED;
+    refused += fnvm_engine_wait_for_warmup(engine, FNVM_NO_TIMEOUT) == FNVM_E_FORKED;
+    refused += fnvm_engine_stop(engine) == FNVM_E_FORKED;
+    refused += !fnvm_engine_is_running(engine) && fnvm_engine_sample_count(engine) == 0;
+    fnvm_engine_free(engine);
+    _exit(refused);
+  }
+  int status = -1;
+  CHECK(child > 0 && waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK_EQUAL(WEXITSTATUS(status), 5);
+  CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
+  CHECK(check_whole(&f, 0) & FNVM_FLAG_CLOSED);
+  fnvm_engine_free(engine);
+  fixture_remove(&f);
+}
+
 /* ---- signals ---- */
 
 static void be_killed_by_sigterm(fixture *f) {
@@ -340,6 +370,7 @@ int main(void) {
   RUN(exec_leaves_a_trace_that_can_be_recovered_and_nothing_open);
   RUN(a_daemon_leaves_the_trace_to_recovery_and_can_record_anew);
   RUN(programs_that_are_run_meanwhile_do_not_disturb);
+  RUN(a_child_that_libc_does_not_know_of_is_refused_as_well);
   RUN(signals_that_end_the_process_leave_a_trace_that_can_be_recovered);
   RUN(a_handler_runs_in_a_thread_of_the_program_which_can_stop);
   RUN(signals_that_interrupt_every_call_change_nothing);
