@@ -34,7 +34,8 @@ enum {
   ON_RENAME = 1u << 5,
   ON_LOCK = 1u << 6,
   ON_MAP = 1u << 7,
-  ON_THREAD = 1u << 8
+  ON_THREAD = 1u << 8,
+  ON_REMOVE = 1u << 9
 };
 
 /* How a matching call fares. */
@@ -172,6 +173,11 @@ int openat(int directory, const char *path, int flags, ...) {
 int renameat(int from_directory, const char *from, int to_directory, const char *to) {
   if (fails(fate(ON_RENAME, last_component(to)))) return -1;
   return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, 0);
+}
+
+int unlinkat(int directory, const char *path, int flags) {
+  if (fails(fate(ON_REMOVE, last_component(path)))) return -1;
+  return (int)syscall(SYS_unlinkat, directory, path, flags);
 }
 
 int flock(int fd, int operation) {

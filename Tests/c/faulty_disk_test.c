@@ -108,7 +108,7 @@ static void the_faults_reach_the_library(void) {
   fixture f = fixture_create();
   fnvm_engine *engine = fixture_engine(&f, "run.bin");
   static const unsigned all = ON_PWRITE | ON_PREAD | ON_SYNC | ON_TRUNCATE | ON_OPEN | ON_RENAME |
-                              ON_LOCK | ON_MAP | ON_THREAD;
+                              ON_LOCK | ON_MAP | ON_THREAD | ON_REMOVE;
   set_fault((fault){.kind = FAULT_SLOW, .calls = all, .pattern = "*"});
   CHECK(record_briefly(engine));
   CHECK_EQUAL(atomic_load(&calls_seen), all);
@@ -252,6 +252,37 @@ static void short_and_interrupted_calls_lose_nothing(void) {
   fixture_remove(&f);
 }
 
+static void *stop_it(void *engine) { return (void *)(intptr_t)fnvm_engine_stop(engine); }
+
+static void nobody_waits_for_a_stop_that_waits_for_the_disk(void) {
+  fixture f = fixture_create();
+  fnvm_engine *engine = fixture_engine(&f, "run.bin");
+  pthread_t stopper;
+  void *result = NULL;
+  uint64_t id = 0;
+  CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
+  record_some(engine);
+  set_fault((fault){.kind = FAULT_STALLED, .calls = ON_PWRITE | ON_SYNC, .pattern = "run.bin*"});
+  REQUIRE(pthread_create(&stopper, NULL, stop_it, engine) == 0);
+  WAIT_UNTIL(fnvm_engine_sync(engine, &id) == FNVM_E_NOT_RUNNING); /* it has begun to stop */
+  WAIT_UNTIL(atomic_load(&calls_seen) != 0);                       /* and waits for the disk */
+  CHECK(fnvm_engine_sample_count(engine) >= 60);
+  CHECK_EQUAL(counts_of(engine).sync_points, id);
+  CHECK(fnvm_engine_notice(engine, 0) == NULL);
+  (void)fnvm_engine_is_running(engine);
+  (void)fnvm_engine_wait_for_warmup(engine, FNVM_NO_TIMEOUT);
+  fnvm_engine *other = fixture_engine(&f, "other.bin");
+  CHECK(record_briefly(other));
+  fnvm_engine_free(other);
+  mend();
+  pthread_join(stopper, &result);
+  CHECK_EQUAL((intptr_t)result, FNVM_OK);
+  const fnvm_file_header header = check_trace(fixture_path(&f, "run.bin"));
+  CHECK_EQUAL(header.num_sync_points, id);
+  fnvm_engine_free(engine);
+  fixture_remove(&f);
+}
+
 /* ---- failing ---- */
 
 /* A disk on which writes to some files fail from a certain moment on and ever after. */
@@ -327,6 +358,29 @@ static void a_full_disk_that_is_emptied_in_time_loses_nothing(void) {
   CHECK_EQUAL(counts.dropped_samples, 0);
   CHECK_EQUAL(samples_in(&header), samples_taken(&counts));
   CHECK_EQUAL(header.num_sync_points, 14);
+  CHECK_EQUAL(fixture_count(&f, "run.bin"), 1);
+  fnvm_engine_free(engine);
+  fixture_remove(&f);
+}
+
+static void spools_that_cannot_be_removed_are_no_obstacle(void) {
+  fixture f = fixture_create();
+  const char *path = fixture_path(&f, "run.bin");
+  fnvm_engine *engine = fixture_engine(&f, "run.bin");
+  CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
+  record_some(engine);
+  set_fault(
+      (fault){.kind = FAULT_FAILS, .calls = ON_REMOVE, .pattern = "run.bin*", .error = EACCES});
+  (void)fnvm_engine_stop(engine); /* the directory was made read-only: all the samples are saved */
+  const fnvm_counts counts = counts_of(engine);
+  fnvm_file_header header = check_trace(path);
+  CHECK_EQUAL(samples_in(&header), samples_taken(&counts));
+  CHECK(header.flags & FNVM_FLAG_CLOSED);
+  mend();
+  CHECK_EQUAL(fnvm_trace_recover(path, NULL), FNVM_OK);
+  header = check_trace(path);
+  CHECK_EQUAL(samples_in(&header), samples_taken(&counts));
+  CHECK(record_briefly(engine));
   CHECK_EQUAL(fixture_count(&f, "run.bin"), 1);
   fnvm_engine_free(engine);
   fixture_remove(&f);
@@ -532,10 +586,12 @@ int main(void) {
   RUN(a_stalled_disk_delays_no_tick_and_every_lost_sample_is_counted);
   RUN(a_disk_that_never_finishes_a_flush_loses_nothing);
   RUN(a_slow_disk_loses_nothing);
+  RUN(nobody_waits_for_a_stop_that_waits_for_the_disk);
   RUN(short_and_interrupted_calls_lose_nothing);
   RUN(what_was_written_before_the_disk_was_full_is_kept);
   RUN(what_was_written_before_the_disk_failed_is_kept);
   RUN(a_full_disk_that_is_emptied_in_time_loses_nothing);
+  RUN(spools_that_cannot_be_removed_are_no_obstacle);
   RUN(a_start_that_fails_leaves_all_as_it_was);
   RUN(a_stop_that_fails_can_be_recovered_from);
   RUN(a_recovery_that_fails_can_be_run_again);
