@@ -138,7 +138,13 @@ int fnvm_sys_ftruncate(int fd, int64_t size) {
   return e < 0 ? -errno : 0;
 }
 
-int fnvm_sys_fdatasync(int fd) { return fdatasync(fd) < 0 ? -errno : 0; }
+int fnvm_sys_fdatasync(int fd) {
+  int e;
+  do {
+    e = fdatasync(fd);
+  } while (e < 0 && errno == EINTR);
+  return e < 0 ? -errno : 0;
+}
 
 int fnvm_sys_try_lock(int fd) {
   int e;

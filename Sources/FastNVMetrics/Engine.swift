@@ -218,8 +218,12 @@ public final class Engine: @unchecked Sendable {
   /// An engine that was idle at the fork is as good as new in the child, once nobody holds its locks.
   private var isForked: Bool {
     let generation = fnvm_sys_fork_generation()
-    if forkGeneration.load(ordering: .acquiring) == generation { return false }
-    if owner.load(ordering: .acquiring) != 0 { return true }
+    let owner = owner.load(ordering: .acquiring)
+    if forkGeneration.load(ordering: .acquiring) == generation {
+      // `_Fork` and `clone` tell nobody; the owner's number gives their children away.
+      return owner != 0 && owner != fnvm_sys_pid()
+    }
+    if owner != 0 { return true }
     lifecycle.reset()
     marking.reset()
     state.reset()

@@ -344,9 +344,17 @@ def _add_note(exc: BaseException, note: str) -> None:
 _recording: weakref.WeakSet[NVMetrics] = weakref.WeakSet()
 
 
+def _all_recording() -> list[NVMetrics]:
+    while True:
+        try:
+            return list(_recording)
+        except RuntimeError:  # another thread has started or stopped one meanwhile
+            continue
+
+
 @atexit.register
 def _complete_recordings() -> None:
-    for recorder in list(_recording):
+    for recorder in _all_recording():
         try:
             recorder.stop()
         except Exception as failure:
