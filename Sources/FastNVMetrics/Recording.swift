@@ -163,6 +163,9 @@ final class Recording: @unchecked Sendable {
     do throws(FNVMError) {
       diskThreads.append(
         try thread("fnvm-spool") { recording in
+          recording.fastRing.populate()
+          recording.mediumRing.populate()
+          recording.slowRing.populate()
           recording.spool?.run(stop: recording.diskStopWord.reference)
         })
       if flusher != nil {
