@@ -4,6 +4,7 @@
  * A function that is added to the header is added to one of the lists below; until then
  * `every_function_of_the_header_is_called` fails and names it. */
 #include <fastnvmetrics/fastnvmetrics.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -201,6 +202,32 @@ static void doctors_survive_every_argument(void) {
 
 /* ---- engines ---- */
 
+static void use_statistics(const fnvm_engine *engine) {
+  STATUS(fnvm_engine_stats(engine, NULL));
+  STATUS(fnvm_engine_tier_stats(engine, FNVM_TIER_FAST, NULL));
+  STATUS(fnvm_engine_source_stats(engine, 0, NULL));
+  VALUE(fnvm_engine_lateness(engine, FNVM_TIER_FAST, NULL, 0));
+  VALUE(fnvm_engine_lateness(engine, FNVM_TIER_FAST, NULL, UINT32_MAX));
+  for (int i = 0; i < NUMBERS; i++) {
+    fnvm_stats *stats = guarded(sizeof *stats);
+    stats->struct_size = numbers[i];
+    STATUS(fnvm_engine_stats(engine, stats));
+    unguard(stats, sizeof *stats);
+    fnvm_lateness_bucket *bucket = guarded(sizeof *bucket);
+    VALUE(fnvm_engine_lateness(engine, numbers[i], bucket, 1));
+    unguard(bucket, sizeof *bucket);
+    for (int k = 0; k < NUMBERS; k++) {
+      fnvm_tier_stats *tier = guarded(sizeof *tier);
+      fnvm_source_stats *source = guarded(sizeof *source);
+      tier->struct_size = source->struct_size = numbers[i];
+      STATUS(fnvm_engine_tier_stats(engine, numbers[k], tier));
+      STATUS(fnvm_engine_source_stats(engine, numbers[k], source));
+      unguard(tier, sizeof *tier);
+      unguard(source, sizeof *source);
+    }
+  }
+}
+
 static void use_an_engine(fnvm_engine *engine) {
   static const uint64_t timeouts[] = {0, 1, INT64_MAX, UINT64_MAX - 1, UINT64_MAX};
   uint64_t id;
@@ -222,6 +249,7 @@ static void use_an_engine(fnvm_engine *engine) {
     CHECK_EQUAL(fnvm_engine_counts(engine, (fnvm_counts *)(void *)size), FNVM_E_INVALID);
     unguard(size, sizeof *size);
   }
+  use_statistics(engine);
 }
 
 static void use_and_free(fnvm_engine *engine) {
@@ -272,6 +300,16 @@ static void options_survive_every_size_and_rate(void) {
       if (engine && numbers[i] > 1000) use_and_free(engine);
       else fnvm_engine_free(engine);
     }
+  /* Every field behind the first rates, with every number. */
+  for (size_t field = offsetof(fnvm_options, flush_interval_ms); field < sizeof(fnvm_options);
+       field += sizeof(uint32_t))
+    for (int i = 0; i < NUMBERS; i++) {
+      fnvm_options options = FNVM_OPTIONS_INIT;
+      memcpy((char *)&options + field, &numbers[i], sizeof numbers[i]);
+      MAKES(engine, fnvm_engine_create("run.bin", board, &options, &engine));
+      if (engine && record_briefly(engine)) VALUE(fnvm_engine_sample_count(engine));
+      fnvm_engine_free(engine);
+    }
   for (int i = 0; i < NUMBERS; i++) {
     fnvm_options *options = guarded(sizeof *options);
     *options = (fnvm_options)FNVM_OPTIONS_INIT;
@@ -295,6 +333,14 @@ static void options_survive_every_size_and_rate(void) {
 static void read_a_trace(const fnvm_trace *trace) {
   uint64_t count;
   VALUE(fnvm_trace_header(trace));
+  VALUE(fnvm_trace_num_chunks(trace));
+  STATUS(fnvm_trace_chunk(trace, 0, NULL));
+  for (int i = 0; i < NUMBERS; i++) {
+    fnvm_chunk *chunk = guarded(sizeof *chunk);
+    chunk->struct_size = numbers[i];
+    STATUS(fnvm_trace_chunk(trace, numbers[i], chunk));
+    unguard(chunk, sizeof *chunk);
+  }
   VALUE(fnvm_trace_fast(trace, NULL));
   VALUE(fnvm_trace_fast(trace, &count));
   VALUE(fnvm_trace_medium(trace, NULL));

@@ -410,9 +410,10 @@ static fault fails_once(int step, int countdown) {
 }
 
 /* The calls that each of the following makes, and that may fail there. */
-static const unsigned calls_of_start = ON_PWRITE | ON_PREAD | ON_OPEN | ON_RENAME | ON_MAP | ON_THREAD;
+static const unsigned calls_of_start = ON_PWRITE | ON_PREAD | ON_TRUNCATE | ON_OPEN | ON_RENAME | ON_LOCK |
+                                       ON_MAP | ON_THREAD;
 static const unsigned calls_of_stop = ON_PWRITE | ON_PREAD | ON_SYNC | ON_TRUNCATE | ON_OPEN;
-static const unsigned calls_of_recovery = ON_PWRITE | ON_SYNC | ON_TRUNCATE | ON_OPEN;
+static const unsigned calls_of_recovery = ON_PWRITE | ON_PREAD | ON_SYNC | ON_TRUNCATE | ON_OPEN | ON_LOCK;
 
 /* Says which call it was that a check failed with. */
 static void name_the_step(int failed_before, int step, int countdown) {
@@ -494,6 +495,7 @@ static void a_stop_that_fails_can_be_recovered_from(void) {
       CHECK_EQUAL(fnvm_trace_recover(path, NULL), FNVM_OK);
       const fnvm_file_header header = check_trace(path);
       CHECK_EQUAL(samples_in(&header) + counts.dropped_samples, samples_taken(&counts));
+      if (counts.dropped_samples == 0) CHECK_EQUAL(header.num_sync_points, 2);
       CHECK_EQUAL(fixture_count(&f, "run.bin"), 1);
       name_the_step(failed_before, step, countdown);
     }
@@ -580,6 +582,65 @@ static void a_recovery_that_fails_can_be_run_again(void) {
   fixture_remove(&f);
 }
 
+static void a_crashed_trace_that_cannot_be_read_is_not_replaced(void) {
+  fixture f = fixture_create();
+  fnvm_engine *engine = fixture_engine(&f, "run.bin");
+  CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
+  record_some(engine);
+  CHECK(wait_for_samples(engine, 300));
+  remains crashed = remember(&f);
+  CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
+  put_back(&f, &crashed);
+
+  set_fault((fault){.kind = FAULT_FAILS, .calls = ON_PREAD, .pattern = "run.bin", .error = EIO});
+  const fnvm_status status = fnvm_engine_start(engine);
+  mend();
+  (void)fnvm_engine_stop(engine);
+  /* Refused, or set aside: either way its samples are still there. */
+  CHECK(status == FNVM_E_IO || fixture_count(&f, "run.bin.unfinished-") > 0);
+  forget(&crashed);
+  fnvm_engine_free(engine);
+  fixture_remove(&f);
+}
+
+/* 20,000 marks in the time of a stall: more than are held in memory. They are kept, or refused with an
+ * error; none waits for the disk, in Python with the interpreter's lock in its hand. */
+static void marks_do_not_wait_for_a_stalled_disk(void) {
+  fixture f = fixture_create();
+  fnvm_engine *engine = fixture_engine(&f, "run.bin");
+  CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
+  record_some(engine);
+  set_fault((fault){.kind = FAULT_STALLED, .calls = ON_PWRITE | ON_SYNC, .pattern = "run.bin*"});
+  for (int i = 0; i < 20000; i++) {
+    const fnvm_status status = fnvm_engine_sync(engine, NULL);
+    CHECK(status == FNVM_OK || status == FNVM_E_IO);
+  }
+  mend();
+  CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
+  const fnvm_counts counts = counts_of(engine);
+  const fnvm_file_header header = check_trace(fixture_path(&f, "run.bin"));
+  CHECK_EQUAL(header.num_sync_points, counts.sync_points);
+  fnvm_engine_free(engine);
+  fixture_remove(&f);
+}
+
+/* The data of a disk that was full for a while, and is complete: is that an error? */
+static void a_disk_that_was_full_for_a_while_and_lost_nothing_is_no_error(void) {
+  fixture f = fixture_create();
+  fnvm_engine *engine = fixture_engine(&f, "run.bin");
+  CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
+  record_some(engine);
+  set_fault((fault){
+      .kind = FAULT_FULL, .calls = ON_PWRITE, .pattern = "run.bin*", .error = ENOSPC});
+  for (int i = 0; i < 5; i++) record_some(engine);
+  mend();
+  record_some(engine);
+  CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
+  CHECK_EQUAL(counts_of(engine).dropped_samples, 0);
+  fnvm_engine_free(engine);
+  fixture_remove(&f);
+}
+
 int main(void) {
   unsetenv("FASTNVMETRICS_ROOT");
   RUN(the_faults_reach_the_library);
@@ -595,5 +656,8 @@ int main(void) {
   RUN(a_start_that_fails_leaves_all_as_it_was);
   RUN(a_stop_that_fails_can_be_recovered_from);
   RUN(a_recovery_that_fails_can_be_run_again);
+  RUN(a_crashed_trace_that_cannot_be_read_is_not_replaced);
+  RUN(a_disk_that_was_full_for_a_while_and_lost_nothing_is_no_error);
+  RUN(marks_do_not_wait_for_a_stalled_disk);
   return finish();
 }

@@ -355,7 +355,8 @@ FNVM_API fnvm_status fnvm_engine_wait_for_warmup(fnvm_engine *engine, uint64_t t
 
 /** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase. Every mark
  *  is followed by at least one fast sample, also when stop follows at once. Does not block but for
- *  other callers of the same function.
+ *  other callers of the same function, and for 100 ms where thousands of marks wait for the disk already; where
+ *  that does not help, the mark is refused (FNVM_E_IO, EAGAIN).
  *  @param id NULL, or receives 1, 2, 3, …
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING, FNVM_E_IO, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_sync(fnvm_engine *engine, uint64_t *id);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import os
 import sys
@@ -180,6 +181,10 @@ class NVMetrics:
         """
         try:
             self._engine.stop()
+        except Exception:
+            with contextlib.suppress(RuntimeWarning):  # the failure itself is what counts
+                self._issue_notices()
+            raise
         finally:
             if not self._engine.is_running:  # another thread may have started it again
                 _recording.discard(self)

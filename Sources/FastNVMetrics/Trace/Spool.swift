@@ -33,9 +33,18 @@ final class Spool: @unchecked Sendable {
   }
 
   /// The body of the thread, until `stop` is posted.
-  func run(stop: FutexReference) {
+  ///
+  /// - Parameter word: 0: nothing; 1: stop; 2: somebody waits for room (`SpoolRequest`).
+  func run(_ word: FutexReference) {
     var rounds = 0
-    while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) {
+    var next = Clock.monotonic() &+ Self.interval
+    while true {
+      if word.wait(while: 0, until: next) {
+        if !word.replace(SpoolRequest.wanted, by: 0) { return }
+        drainSmallStreams()
+        continue
+      }
+      next = Clock.monotonic() &+ Self.interval
       rounds += 1
       drain(fast, to: .fast)
       if rounds % Self.roundsPerSmallStream == 0 { drainSmallStreams() }
@@ -75,4 +84,15 @@ final class Spool: @unchecked Sendable {
     firstError = .io(
       error, "write the trace", files.path, hint: "what was written until then is kept")
   }
+}
+
+/// Asks the spool to write before its time.
+struct SpoolRequest {
+  fileprivate static var wanted: UInt32 { 2 }
+  private let word: FutexReference
+
+  /// - Parameter word: the one that the spool sleeps on.
+  init(_ word: FutexReference) { self.word = word }
+
+  func post() { word.replaceAndWake(0, by: Self.wanted) }
 }

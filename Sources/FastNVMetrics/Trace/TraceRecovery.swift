@@ -50,26 +50,42 @@ extension Trace {
     let descriptors = [trace.rawValue] + spools
     var there = descriptors.enumerated().map { recordsThatFit($0.element, $0.offset) }
     if isClosing { there[0] = min(there[0], header.fastSampleCount) }
-    let written = WrittenRecords()
-    var good: [UInt64]
-    if journal.rawValue >= 0 {
-      good = written.vouched(by: journal.rawValue, in: descriptors)
-      good[0] = min(good[0], there[0])
-    } else {
-      good = zip(descriptors, there).enumerated().map { index, file in
-        guard let stream = TraceStream(rawValue: index) else { return 0 }
-        return written.plausible(in: file.0, stream, atMost: file.1)
-      }
+    let good: [UInt64]
+    do throws(FNVMError) {
+      good = try goodRecords(descriptors, journal.rawValue, there, path)
+    } catch {
+      for spool in spools { fnvm_sys_close(spool) }
+      throw error
     }
     // What a power cut took, as far as the files tell.
     for stream in [TraceStream.fast, .medium, .slow] {
       let (sum, isFar) = header.droppedSamples.addingReportingOverflow(
-        there[stream.rawValue] - min(good[stream.rawValue], there[stream.rawValue]))
+        there[stream.rawValue] - good[stream.rawValue])
       header.droppedSamples = isFar ? .max : sum
     }
     let files = TraceFiles(location, trace: trace, spools: spools, recordCounts: good)
     try files.complete(header)
     return true
+  }
+
+  /// How many records of each stream were written and kept.
+  ///
+  /// - Parameter limits: no more than these.
+  private static func goodRecords(
+    _ descriptors: [CInt], _ journal: CInt, _ limits: [UInt64], _ path: SystemPath
+  ) throws(FNVMError) -> [UInt64] {
+    let written = WrittenRecords(path)
+    if journal >= 0 {
+      let vouched = try written.vouched(by: journal, in: descriptors)
+      return zip(vouched, limits).map { min($0, $1) }
+    }
+    var good: [UInt64] = []
+    for stream in [TraceStream.fast] + TraceStream.spooled {
+      let index = stream.rawValue
+      good.append(
+        try written.plausible(in: descriptors[index], stream, atMost: limits[index]))
+    }
+    return good
   }
 
   /// Whole records for which a file is long enough.
