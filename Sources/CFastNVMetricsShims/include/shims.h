@@ -58,11 +58,13 @@ int fnvm_sys_try_lock(int fd);
 void fnvm_sys_unlock(int fd);
 int fnvm_sys_renameat(int directory, const char *from, const char *to);
 int fnvm_sys_unlinkat(int directory, const char *name);
+int fnvm_sys_mkdir(const char *path, unsigned mode);
 
 struct fnvm_sys_stat {
   uint64_t device, inode;
   int64_t size;
   uint64_t links;
+  uint32_t owner;
   bool is_regular, is_directory, is_link;
 };
 int fnvm_sys_fstat(int fd, struct fnvm_sys_stat *out);
@@ -101,6 +103,8 @@ FNVM_REALTIME void fnvm_sys_futex_wake_all(const uint32_t *word);
 int fnvm_sys_thread_start(uintptr_t *thread, const char *name, void (*body)(void *), void *context);
 void fnvm_sys_thread_join(uintptr_t thread);
 int fnvm_sys_pid(void);
+// Whose files this process makes.
+uint32_t fnvm_sys_effective_user(void);
 
 // Changes in a forked child: whoever remembers it can tell that it is one. Any thread.
 unsigned fnvm_sys_fork_generation(void);

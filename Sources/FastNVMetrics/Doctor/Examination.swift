@@ -183,6 +183,7 @@ struct Examination {
         reports.append(report)
       }
     }
+    let leftovers = SensorRestoration.leftovers(root: root)
     for (index, rail) in found.enumerated() {
       var report = measure(.rail, rail.label, rail.currentPath, unit: "mW")
       let voltage = TextFile.integer(rail.voltagePath)
@@ -198,6 +199,10 @@ struct Examination {
           "a trace holds \(BoardConfig.maxPowerRails) rails: describe the board yourself to choose"
       } else if let samples = refresh.samples, samples > 1 {
         report.advice = "the sensor averages \(samples) measurements"
+      }
+      let directory = rail.currentPath.parent
+      for leftover in leftovers where leftover.directory ?? directory == directory {
+        report.advice += (report.advice.isEmpty ? "" : "; ") + leftover.advice
       }
       reports.append(report)
     }
