@@ -22,6 +22,9 @@ struct SensorRefresh {
     }
     if slowest == 0 || Int64(mediumHz) * slowest <= 1000 { return nil }
     return
-      "The power rails are read at \(mediumHz) Hz, but their sensor measures only every \(slowest) ms (update_interval): samples in between repeat the last value."
+      joined(
+        "The power rails are read at ", decimal(mediumHz),
+        " Hz, but their sensor measures only every ", decimal(slowest),
+        " ms (update_interval): samples in between repeat the last value.")
   }
 }

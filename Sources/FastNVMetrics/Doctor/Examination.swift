@@ -24,10 +24,10 @@ struct Examination {
       report.advice = "no device tree: not a Jetson, or its /proc is not mounted under the root"
     } else if let product = tree.unsupportedProduct() {
       report.state = .absent
-      report.advice = "\(product) is not supported (\(strings))"
+      report.advice = joined(product, " is not supported (", strings, ")")
     } else if tree.board() == nil {
       report.state = .absent
-      report.advice = "no module that is known: \(strings)"
+      report.advice = joined("no module that is known: ", strings)
     } else {
       report.state = .good
       report.advice = strings
@@ -137,7 +137,7 @@ struct Examination {
   private func missingEMC(_ name: String, _ places: [String]) -> NodeReport {
     var report = firstCandidate(.emc, name, places)
     switch report.state {
-    case .forbidden: report.advice = "EMC will read -1: \(Self.setup)"
+    case .forbidden: report.advice = joined("EMC will read -1: ", Self.setup)
     case .absent:
       report.advice =
         NodeAccess.check(root.path("/sys/kernel/debug")) == 0
@@ -160,7 +160,7 @@ struct Examination {
         var report = NodeReport(kind: .rail, name: rail.label, path: rail.currentPath)
         report.state = .forbidden
         report.errno = NodeAccess.check(rail.currentPath)
-        report.advice = "the rail is left out: \(Self.setup)"
+        report.advice = joined("the rail is left out: ", Self.setup)
         return report
       }
     }
@@ -175,7 +175,7 @@ struct Examination {
         }
         var report = NodeReport(
           kind: .rail, name: rail.label,
-          path: root.path("/sys/bus/i2c/drivers/ina3221/\(rail.chip)"))
+          path: root.path(joined("/sys/bus/i2c/drivers/ina3221/", rail.chip)))
         report.advice =
           chips.contains(where: { $0.isINA3221 })
           ? "no enabled channel of an INA3221 has this label"
@@ -196,9 +196,11 @@ struct Examination {
       if index >= BoardConfig.maxPowerRails {
         report.state = .leftOut
         report.advice =
-          "a trace holds \(BoardConfig.maxPowerRails) rails: describe the board yourself to choose"
+          joined(
+            "a trace holds ", decimal(BoardConfig.maxPowerRails),
+            " rails: describe the board yourself to choose")
       } else if let samples = refresh.samples, samples > 1 {
-        report.advice = "the sensor averages \(samples) measurements"
+        report.advice = joined("the sensor averages ", decimal(samples), " measurements")
       }
       let directory = rail.currentPath.parent
       for leftover in leftovers where leftover.directory ?? directory == directory {
@@ -219,7 +221,9 @@ struct Examination {
         if index >= BoardConfig.maxThermalZones {
           report.state = .leftOut
           report.advice =
-            "a trace holds \(BoardConfig.maxThermalZones) zones: describe the board yourself to choose"
+            joined(
+              "a trace holds ", decimal(BoardConfig.maxThermalZones),
+              " zones: describe the board yourself to choose")
         }
         return report
       }
@@ -316,7 +320,7 @@ extension NodeReport {
       advice = "it does not hold a number"
     default:
       state = .failing
-      advice = "reading it fails: \(errorText(errno))"
+      advice = joined("reading it fails: ", errorText(errno))
     }
   }
 }

@@ -56,15 +56,18 @@ struct SensorChip {
   /// For people: its address on the bus.
   var name: String { Self.name(of: inRoot) }
 
+  @inline(never)
   static func name(of inRoot: SystemPath) -> String {
     String(decoding: HwmonChip.busAddress(in: inRoot) ?? inRoot.bytes, as: UTF8.self)
   }
 
   /// As the process opens it.
+  @inline(never)
   func path(_ setting: SensorSetting) -> SystemPath {
     root.path(inRoot).appending(setting.nodeName)
   }
 
+  @inline(never)
   func value(_ setting: SensorSetting) -> Int64? { TextFile.integer(path(setting)) }
 
   /// 0, or the errno that says why it cannot be written.
@@ -75,12 +78,20 @@ struct SensorChip {
     return 0
   }
 
+  /// What to say where it cannot be written.
+  @inline(never)
+  func failure(of setting: SensorSetting, _ value: Int64, _ errno: CInt) -> String {
+    joined(
+      "cannot set ", path(setting).description, " to ", decimal(value), ": ", errorText(errno))
+  }
+
   /// 0 or an errno.
+  @inline(never)
   func write(_ value: Int64, to setting: SensorSetting) -> CInt {
     let fd = open(setting)
     if fd < 0 { return -fd }
     let node = OwnedDescriptor(owning: fd)
-    let text = Array("\(value)\n".utf8)
+    let text = Array(joined(decimal(value), "\n").utf8)
     var done = 0
     let error = text.withUnsafeBytes {
       fnvm_sys_pwrite_all(node.rawValue, $0.baseAddress, $0.count, 0, &done)
@@ -91,6 +102,7 @@ struct SensorChip {
   }
 
   /// Never through a link: root writes here.
+  @inline(never)
   private func open(_ setting: SensorSetting) -> CInt {
     path(setting).withCString {
       fnvm_sys_openat(
@@ -100,11 +112,12 @@ struct SensorChip {
   }
 
   /// What it does now, as it completes "the power sensor …".
+  @inline(never)
   var description: String {
     let interval = value(.updateInterval)
-    var text = interval.map { "measures every \($0) ms" } ?? "measures"
+    var text = interval.map { joined("measures every ", decimal($0), " ms") } ?? "measures"
     if let samples = value(.samples), samples > 1 || interval == nil {
-      text += ", averaging \(samples) measurements"
+      text = joined(text, ", averaging ", decimal(samples), " measurements")
     }
     return text
   }

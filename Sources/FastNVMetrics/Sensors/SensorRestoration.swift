@@ -37,16 +37,20 @@ struct SensorRestoration {
   private mutating func noteRunning(_ changes: [SensorChange]) {
     for chip in Self.chips(of: changes) {
       sentences.append(
-        "A recorder that is running has set the power sensor \(SensorChip.name(of: chip)): it is left alone."
+        joined(
+          "A recorder that is running has set the power sensor ", SensorChip.name(of: chip),
+          ": it is left alone.")
       )
     }
   }
 
+  @inline(never)
   private mutating func fail(_ error: FNVMError) {
     sentences.append(error.message + ".")
     if failure == nil { failure = error }
   }
 
+  @inline(never)
   private static func chips(of changes: [SensorChange]) -> [SystemPath] {
     var chips: [SystemPath] = []
     for change in changes where !chips.contains(change.chip) { chips.append(change.chip) }
@@ -63,15 +67,15 @@ struct SensorRestoration {
     for chip in Self.chips(of: changes) {
       let own = changes.filter { $0.chip == chip }
       let outcome = Self.putBack(own, of: chip, file: file, root: root)
-      let name = "The power sensor \(SensorChip.name(of: chip))"
+      let name = joined("The power sensor ", SensorChip.name(of: chip))
       switch outcome {
       case .wasSo: break
       case .done(let description):
         sentences.append(
-          isOfCrash
-            ? "\(name), which a recorder that crashed had set, \(description) again."
-            : "\(name) \(description) again.")
-      case .left(let reason): sentences.append("\(name) is left as it is: \(reason).")
+          joined(
+            name, isOfCrash ? ", which a recorder that crashed had set, " : " ", description,
+            " again."))
+      case .left(let reason): sentences.append(joined(name, " is left as it is: ", reason, "."))
       case .failed(let error):
         isComplete = false
         fail(error)
@@ -95,8 +99,9 @@ struct SensorRestoration {
     }
     // A file must not make root write anywhere else: a chip, at the path that has no link in it.
     guard let chip = SensorChip(directory, root: root), chip.inRoot == directory else {
-      return .left("\(root.path(directory)) is not the directory of an INA3221")
+      return .left(joined(root.path(directory).description, " is not the directory of an INA3221"))
     }
+    let hint = joined("to put it back: ", command(root))
     var isAsBefore = true
     for change in changes {
       guard let now = chip.value(change.setting) else {
@@ -104,7 +109,10 @@ struct SensorRestoration {
       }
       if let made = change.made, now != made, now != change.original {
         return .left(
-          "\(change.setting.nodeName) was set to \(now) by someone else meanwhile, where this recorder had set \(made) and \(change.original) was there before"
+          joined(
+            change.setting.nodeName, " was set to ", decimal(now),
+            " by someone else meanwhile, where this recorder had set ", decimal(made), " and ",
+            decimal(change.original), " was there before")
         )
       }
       if now != change.original { isAsBefore = false }
@@ -120,22 +128,26 @@ struct SensorRestoration {
       let errno = chip.write(change.original, to: setting)
       if errno != 0 {
         return .failed(
-          .io(errno, "set to \(change.original) again the node", chip.path(setting), hint: hint))
+          .io(errno, "put back what was in", chip.path(setting), hint: hint))
       }
     }
     for change in changes {
-      let now = chip.value(change.setting)
-      if now != change.original {
-        let said = now.map { "says \($0)" } ?? "cannot be read"
+      if chip.value(change.setting) != change.original {
         return .left(
-          "\(change.setting.nodeName) was set to \(change.original) again, as it was, and \(said)")
+          joined(
+            change.setting.nodeName, " ", decimal(change.original), " was written, and now it ",
+            chip.description))
       }
     }
     return .done(chip.description)
   }
 
-  private static var hint: String {
-    "to put it back: sudo fastnvmetrics doctor --restore"
+  /// What to run in order to put it back.
+  @inline(never)
+  private static func command(_ root: Root) -> String {
+    joined(
+      "sudo fastnvmetrics doctor --restore", root.prefix.isEmpty ? "" : " --root ",
+      root.prefix.description)
   }
 }
 
@@ -155,7 +167,7 @@ extension Doctor {
     guard var failure = report.failure else { return report.sentences }
     failure.message = ""
     for sentence in report.sentences {
-      failure.message += (failure.message.isEmpty ? "" : " ") + sentence
+      failure.message = joined(failure.message, failure.message.isEmpty ? "" : " ", sentence)
     }
     throw failure
   }
@@ -183,20 +195,24 @@ extension SensorRestoration {
             Leftover(
               directory: nil,
               advice:
-                "its settings may be those of a recorder that crashed (\(path)): if none is running, put them back with: sudo fastnvmetrics doctor --restore"
-            ))
+                joined(
+                  "its settings may be those of a recorder that crashed (", path.description,
+                  "): if none is running, put them back with: ", command(root))))
         case .crashed(_, let changes):
           for chip in chips(of: changes) {
             var before = ""
             for change in changes where change.chip == chip {
-              before += "\(before.isEmpty ? "" : ", ")\(change.setting.nodeName) \(change.original)"
+              before = joined(
+                before, before.isEmpty ? "" : ", ", change.setting.nodeName, " ",
+                decimal(change.original))
             }
             leftovers.append(
               Leftover(
                 directory: root.path(chip),
                 advice:
-                  "a recorder that crashed has set the sensor and not put it back (\(before)): run: sudo fastnvmetrics doctor --restore"
-              ))
+                  joined(
+                    "a recorder that crashed has set the sensor and not put it back (", before,
+                    "): run: ", command(root))))
           }
         }
       }

@@ -34,22 +34,26 @@ final class SensorSettings {
       )
     }
     var notices: [String] = []
-    var plans: [Plan] = []
-    for chip in chips {
-      let plan = Plan(request, chip, &notices)
-      if !plan.changes.isEmpty { plans.append(plan) }
-    }
-    if plans.isEmpty { return (nil, notices) }
+    let plans = chips.map { Plan(request, $0, &notices) }
     do throws(FNVMError) {
-      let directory = try SensorStateDirectory.created(root: root)
+      // One that is as asked for may be so only for as long as another recorder runs.
+      let directory =
+        plans.allSatisfy { $0.changes.isEmpty }
+        ? SensorStateDirectory.existing(root: root) : try SensorStateDirectory.created(root: root)
+      guard let directory else { return (nil, notices) }
       let settings = try directory.locked { (isLocked) throws(FNVMError) in
         if !isLocked { throw .io(ErrorNumber.busy, "lock", directory.path) }
+        // Read again: until now another recorder may have been about to put back what was there.
+        var known: [String] = []
+        let plans = chips.map { Plan(request, $0, &known) }
         return try carryOut(plans, in: directory, root, &notices)
       }
       return (settings, notices)
     } catch {
       notices.append(
-        "The power sensors stay as they are, since after a crash they could not be put back: \(error.message)."
+        joined(
+          "The power sensors stay as they are, since after a crash they could not be put back: ",
+          error.message, ".")
       )
       return (nil, notices)
     }
@@ -68,7 +72,10 @@ final class SensorSettings {
         guard let wanted = setting.value(in: request) else { continue }
         guard let original = chip.value(setting), original >= 0 else {
           notices.append(
-            "\(chip.path(setting)) does not say a number: the power sensor \(chip.name) keeps its own."
+            joined(
+              chip.path(setting).description, " does not say a number: the power sensor ",
+              chip.name,
+              " keeps its own.")
           )
           continue
         }
@@ -79,8 +86,9 @@ final class SensorSettings {
           let isForbidden =
             errno == ErrorNumber.accessDenied || errno == ErrorNumber.notPermitted
           notices.append(
-            "cannot set \(chip.path(setting)) to \(wanted): \(errorText(errno))\(isForbidden ? "; only root can" : ""). The power sensor \(chip.name) \(chip.description), as before."
-          )
+            joined(
+              chip.failure(of: setting, wanted, errno), isForbidden ? "; only root can" : "",
+              ". The power sensor ", chip.name, " ", chip.description, ", as before."))
           continue
         }
         changes.append(SensorChange(chip: chip.inRoot, setting: setting, original: original))
@@ -104,9 +112,12 @@ final class SensorSettings {
     for plan in plans {
       if taken.contains(plan.chip.inRoot) {
         notices.append(
-          "Another recorder has set the power sensor \(plan.chip.name) and will put it back: it \(plan.chip.description), and stays so."
+          joined(
+            "Another recorder has set the power sensor ", plan.chip.name,
+            " and will put it back: it ",
+            plan.chip.description, ", and stays so.")
         )
-      } else {
+      } else if !plan.changes.isEmpty {
         free.append(plan)
       }
     }
@@ -146,8 +157,7 @@ final class SensorSettings {
       if errno == 0 {
         isChanged = true
       } else {
-        notices.append(
-          "cannot set \(chip.path(change.setting)) to \(wanted): \(errorText(errno)).")
+        notices.append(joined(chip.failure(of: change.setting, wanted, errno), "."))
       }
     }
     if !isChanged {
@@ -159,11 +169,15 @@ final class SensorSettings {
     for index in done.indices {
       done[index].made = chip.value(done[index].setting)
       if done[index].made != plan.wanted[index] {
-        asked += "; \(done[index].setting.nodeName) \(plan.wanted[index]) was asked for"
+        asked = joined(
+          asked, "; ", done[index].setting.nodeName, " ", decimal(plan.wanted[index]),
+          " was asked for")
       }
     }
     notices.append(
-      "The power sensor \(chip.name) \(chip.description) while recording (before: \(before)\(asked)).")
+      joined(
+        "The power sensor ", chip.name, " ", chip.description, " while recording (before: ", before,
+        asked, ")."))
     return done
   }
 

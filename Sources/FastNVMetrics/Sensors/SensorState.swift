@@ -12,7 +12,7 @@ struct SensorChange: Equatable {
 
   /// "path TAB original TAB made", or "-" for what was not found out.
   var line: [UInt8] {
-    let values = "\t\(original)\t" + (made.map { "\($0)" } ?? "-") + "\n"
+    let values = joined("\t", decimal(original), "\t", made.map { decimal($0) } ?? "-", "\n")
     return chip.appending(setting.nodeName).bytes + Array(values.utf8)
   }
 
@@ -94,6 +94,7 @@ final class SensorStateFile {
   }
 
   /// Adds what happens next, and waits until it is there to stay. 0 or an errno.
+  @inline(never)
   func append(_ changes: [SensorChange]) -> CInt {
     var bytes: [UInt8] = []
     for change in changes { bytes += change.line }
@@ -163,6 +164,7 @@ final class SensorStateDirectory {
   /// waiting for that. Whoever may not lock may not change anything either.
   ///
   /// - Parameter isLocked: whether the wait had an end.
+  @inline(never)
   func locked<Result, Failure: Error>(
     _ body: (_ isLocked: Bool) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -189,7 +191,8 @@ final class SensorStateDirectory {
     var error: CInt = 0
     for attempt in 0..<256 {
       // Process ids of different containers can be the same.
-      let name = SystemPath("\(Self.prefix)\(fnvm_sys_pid())-\(attempt)")
+      let name = SystemPath(
+        joined(Self.prefix, decimal(Int64(fnvm_sys_pid())), "-", decimal(Int64(attempt))))
       let fd = name.withCString {
         fnvm_sys_openat(
           descriptor.rawValue, $0,
@@ -215,6 +218,7 @@ final class SensorStateDirectory {
     case closed(SystemPath, errno: CInt)
   }
 
+  @inline(never)
   func files() -> [Found] {
     var found: [Found] = []
     for bytes in Directory.names(in: path) where bytes.starts(with: Array(Self.prefix.utf8)) {
