@@ -18,7 +18,7 @@ from .board import (
     get_board_config,
     total_power_rails,
 )
-from .diagnosis import NodeReport, doctor
+from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
 from .recorder import NVMetrics, recover
 from .trace import read_trace
@@ -38,6 +38,7 @@ __all__ = [
     "get_board_config",
     "read_trace",
     "recover",
+    "restore_sensors",
     "total_power_rails",
 ]
 
