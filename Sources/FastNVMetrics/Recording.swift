@@ -22,6 +22,8 @@ final class Recording: @unchecked Sendable {
   private var spool: Spool?
   private let flusher: Flusher?
   private var header = TraceHeader()
+  /// nil where nobody asked for it.
+  private var metadata: RunMetadata?
   private var startTime: UInt64 = 0
   /// Samples that were taken and that no disk took; known at the end.
   private var lost: UInt64 = 0
@@ -96,6 +98,10 @@ final class Recording: @unchecked Sendable {
     header.mediumHz = configuration.mediumHz
     header.slowHz = configuration.slowHz
     header.writerVersion = FastNVMetricsVersion.packed
+
+    if configuration.writesMetadata || configuration.writesStats {
+      metadata = RunMetadata(board: board, configuration: configuration)
+    }
 
     spool = Spool(
       files: files, syncLog: syncLog, fast: self.fastRing.consumer,
@@ -227,7 +233,8 @@ final class Recording: @unchecked Sendable {
     lost = spool?.undrained ?? 0
     noteCounts()
     header.isClosed = true
-    try files.complete(header)
+    metadata?.finish(header: header, gpuSource: counts.gpuSource)
+    try files.complete(header, chunks: metadata.map { [$0.chunk()] } ?? [])
     if let error = spool?.firstError ?? flusher?.firstError { throw error }
   }
 
