@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from . import trace_format as layout
 from ._paths import PathLike
+from .chunks import read_objects
 from .trace_data import TraceData
 
 __all__ = ["TraceData", "read_trace"]
@@ -54,7 +55,7 @@ def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceDat
         A dictionary; empty tiers keep their shape, such as ``(0, rails)``. Sync points that a
         damaged file holds are made sense of: a mark at or past the last sample labels nothing,
         marks out of order are put in order of their samples, and of several at one sample the last
-        in the file wins.
+        in the file wins. A damaged chunk is a `RuntimeWarning`, and None under `metadata` or `stats`.
 
     Raises
     ------
@@ -117,6 +118,8 @@ def _read(file: io.FileIO, path: str | bytes) -> TraceData:
     slow = tier(layout.SLOW_SAMPLE, counts.slow, zones)
     marks = tier(layout.SYNC_POINT, counts.marks, 0)
 
+    metadata, stats = read_objects(file, header, path, ("META", "STAT"))
+
     # The reference leaves whatever follows the names unset: nothing there counts without the flag.
     ours = bool(int(header["flags"]) & layout.FLAG_VALID)
 
@@ -157,6 +160,8 @@ def _read(file: io.FileIO, path: str | bytes) -> TraceData:
         read_errors=own("read_errors"),
         recovered=bool(own("flags") & layout.FLAG_RECOVERED),
         gpu_available=bool(own("flags") & layout.FLAG_GPU_AVAILABLE),
+        metadata=metadata,
+        stats=stats,
     )
 
 
