@@ -26,6 +26,7 @@ public final class Engine: @unchecked Sendable {
   /// Guarded by `state`, like the two below.
   private var recording: Recording?
   private var lastCounts = EngineCounts()
+  private var lastStats = EngineStats()
   private var lastNotices: [String] = []
   /// The process in which the engine records or is about to, 0 for none.
   private let owner = Atomic<Int32>(0)
@@ -107,14 +108,16 @@ public final class Engine: @unchecked Sendable {
         let recording = try Recording(
           outputPath: outputPath, board: board, configuration: configuration)
         try recording.begin()
-        let notices = [
-          recording.notice,
-          SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz),
-        ]
+        var notices = recording.openingNotices
+        if configuration.sources.native != true && configuration.sources.currentHz == 0,
+          let repeats = SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz)
+        {
+          notices.append(repeats)
+        }
         self.sensors = sensors
         state.locked {
           self.recording = recording
-          lastNotices = leftBehind + changes + notices.compactMap { $0 }
+          lastNotices = leftBehind + changes + notices
         }
         marking.locked { markable = recording }
       } catch {
@@ -142,6 +145,7 @@ public final class Engine: @unchecked Sendable {
         sensors = nil
         state.locked {
           lastCounts = recording.counts
+          lastStats = recording.stats
           lastNotices += recording.closingNotices + putBack
           self.recording = nil
         }
@@ -200,6 +204,18 @@ public final class Engine: @unchecked Sendable {
     return state.locked { recording?.counts ?? lastCounts }
   }
 
+  /// What the recording did and what it cost so far, also after `stop`; nothing before the first `start` and in a
+  /// forked child.
+  ///
+  /// The corresponding C functions are `fnvm_engine_stats`, `fnvm_engine_tier_stats`,
+  /// `fnvm_engine_source_stats` and `fnvm_engine_lateness`.
+  public var stats: EngineStats {
+    if isForked { return EngineStats() }
+    // Outside the lock: it takes a while.
+    let (recording, last) = state.locked { (self.recording, lastStats) }
+    return recording?.stats ?? last
+  }
+
   /// What the user should be told about the current or last recording, a sentence each.
   public var notices: [String] {
     if isForked { return [] }
@@ -211,8 +227,12 @@ public final class Engine: @unchecked Sendable {
   /// An engine that was idle at the fork is as good as new in the child, once nobody holds its locks.
   private var isForked: Bool {
     let generation = fnvm_sys_fork_generation()
-    if forkGeneration.load(ordering: .acquiring) == generation { return false }
-    if owner.load(ordering: .acquiring) != 0 { return true }
+    let owner = owner.load(ordering: .acquiring)
+    if forkGeneration.load(ordering: .acquiring) == generation {
+      // `_Fork` and `clone` tell nobody; the owner's number gives their children away.
+      return owner != 0 && owner != fnvm_sys_pid()
+    }
+    if owner != 0 { return true }
     lifecycle.reset()
     marking.reset()
     state.reset()
@@ -220,7 +240,8 @@ public final class Engine: @unchecked Sendable {
     return false
   }
 
-  private func checkNotForked() throws(FNVMError) {
+  /// - Throws: `.forked` in a forked child whose parent records with this engine.
+  package func checkNotForked() throws(FNVMError) {
     if isForked {
       throw FNVMError(
         .forked, path: outputPath,

@@ -4,12 +4,15 @@ internal import Synchronization
 /// One recording, from `start` to `stop`: the tiers with their rings, the spool, the keeper, their
 /// threads.
 ///
-/// Data flows one way: nodes → tiers → rings → spool → files. Everything the threads use lives as
-/// long as this object, and the object until they are joined.
+/// Data flows one way: nodes → probes → tiers → rings → spool → files. Everything the threads use lives as
+/// long as this object, and the object until they are joined; threads that may hang in a read keep what they use
+/// alive themselves.
 final class Recording: @unchecked Sendable {
   // After `begin`, each tier is used by its own thread alone until that was joined, and so are the header
   // and the files by the spool's; rings, counters and words are made of atomics; the rest is constant.
-  private let keeper = NodeKeeper()
+  private let configuration: EngineConfiguration
+  private let keeper: NodeKeeper
+  private let roster: ProbeRoster
   private let fastRing: SampleRing
   private let mediumRing: SampleRing
   private let slowRing: SampleRing
@@ -25,6 +28,8 @@ final class Recording: @unchecked Sendable {
   /// nil where nobody asked for it.
   private var metadata: RunMetadata?
   private var startTime: UInt64 = 0
+  /// CLOCK_MONOTONIC at the end, 0 before.
+  private let endTime = Atomic<UInt64>(0)
   /// Samples that were taken and that no disk took; known at the end.
   private var lost: UInt64 = 0
 
@@ -35,11 +40,16 @@ final class Recording: @unchecked Sendable {
   private let diskStopWord = FutexWord(0)
   /// 0: warming up; 1: warm; 2: stopped.
   private let warmWord = FutexWord(0)
+  // Not changed after `startThreads`: statistics are asked for by any thread until the recording is gone.
   private var tierThreads: [Thread] = []
   private var diskThreads: [Thread] = []
+  private var keeperThread: Thread?
+  private var permissions = SchedulingRequest()
 
   /// The spool may stall for this long before samples are dropped.
   private static let ringSeconds = 2
+  /// The keeper, should it hang in a file system, is waited for no longer than this.
+  private static let keeperPatience: UInt64 = 2_000_000
 
   /// Opens the nodes and creates the files; nothing runs yet.
   convenience init(
@@ -63,22 +73,28 @@ final class Recording: @unchecked Sendable {
     board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
     mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles
   ) {
+    self.configuration = configuration
+    let plan = ReadPlan(configuration)
+    let keeper = NodeKeeper()
+    let roster = ProbeRoster(keeper: keeper)
+    self.keeper = keeper
+    self.roster = roster
     counters = .allocate(capacity: Tier.count)
     for tier in 0..<Tier.count { (counters + tier).initialize(to: TierCounters()) }
     fastTier = .allocate(capacity: 1)
     fastTier.initialize(
       to: FastTier(
-        board: board, rateHz: configuration.fastHz, ring: fastRing.producer,
-        counters: counters + Tier.fast, keeper: keeper))
+        board: board, plan: plan, ring: fastRing.producer, counters: counters + Tier.fast,
+        keeper: keeper, roster: roster))
     mediumTier = .allocate(capacity: 1)
     mediumTier.initialize(
       to: MediumTier(
-        PowerRailProbes(board, keeper: keeper), rateHz: configuration.mediumHz,
+        PowerRailProbes(board, plan, keeper: keeper, roster: roster), period: plan.mediumTick,
         ring: mediumRing.producer, counters: counters + Tier.medium))
     slowTier = .allocate(capacity: 1)
     slowTier.initialize(
       to: SlowTier(
-        ThermalProbes(board, keeper: keeper), rateHz: configuration.slowHz,
+        ThermalProbes(board, plan, keeper: keeper, roster: roster), period: plan.slowTick,
         ring: slowRing.producer, counters: counters + Tier.slow))
     self.files = files
     flusher =
@@ -126,10 +142,6 @@ final class Recording: @unchecked Sendable {
     counters.deallocate()
   }
 
-  private enum Tier {
-    static let fast = 0, medium = 1, slow = 2, count = 3
-  }
-
   /// Starts the threads, puts the trace at its path and reads the baseline. What fails, fails before the
   /// trace is at its path.
   func begin() throws(FNVMError) {
@@ -157,6 +169,9 @@ final class Recording: @unchecked Sendable {
     do throws(FNVMError) {
       diskThreads.append(
         try thread("fnvm-spool") { recording in
+          recording.fastRing.populate()
+          recording.mediumRing.populate()
+          recording.slowRing.populate()
           recording.spool?.run(stop: recording.diskStopWord.reference)
         })
       if flusher != nil {
@@ -180,14 +195,18 @@ final class Recording: @unchecked Sendable {
             warm: recording.warmWord.reference)
         })
       tierThreads.append(
-        try thread("fnvm-keeper") { recording in
-          recording.keeper.run(stop: recording.stopWord.reference)
-        })
-      tierThreads.append(
         try thread("fnvm-fast") { recording in
           recording.fastTier.pointee.run(
             stop: recording.stopWord.reference, warm: recording.warmWord.reference)
         })
+      permissions = SchedulingRequest(configuration)
+      for thread in tierThreads { permissions.apply(to: thread) }
+      for ring in [fastRing.memoryBytes, mediumRing.memoryBytes, slowRing.memoryBytes] {
+        permissions.lock(ring)
+      }
+      keeperThread = try Thread.start("fnvm-keeper") { [keeper] in keeper.run() }
+      // These begin at once: they need nothing but their nodes.
+      try roster.start { permissions.apply(to: $0) }
     } catch {
       joinThreads(goWith: 2)
       files.discardUnpublished()
@@ -195,32 +214,14 @@ final class Recording: @unchecked Sendable {
     }
   }
 
+  /// A thread that is joined before the recording goes.
   private func thread(
     _ name: String, _ body: @escaping @Sendable (Recording) -> Void
   ) throws(FNVMError) -> Thread {
-    let start = Unmanaged.passRetained(ThreadStart(recording: self, body: body))
-    do throws(FNVMError) {
-      return try Thread(name: name, context: start.toOpaque()) { context in
-        guard let context else { return }
-        let start = Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
-        let go = start.recording.goWord.reference
-        _ = go.wait(while: 0, until: .max)
-        if go.value == 1 { start.body(start.recording) }
-      }
-    } catch {
-      start.release()
-      throw error
-    }
-  }
-
-  private final class ThreadStart: Sendable {
-    // Whoever starts a thread joins it before the recording goes.
-    unowned(unsafe) let recording: Recording
-    let body: @Sendable (Recording) -> Void
-
-    init(recording: Recording, body: @escaping @Sendable (Recording) -> Void) {
-      self.recording = recording
-      self.body = body
+    try Thread.start(name) { [unowned(unsafe) self] in
+      let go = goWord.reference
+      _ = go.wait(while: 0, until: .max)
+      if go.value == 1 { body(self) }
     }
   }
 
@@ -239,14 +240,20 @@ final class Recording: @unchecked Sendable {
   }
 
   private func joinThreads(goWith go: UInt32) {
+    roster.stop()
+    keeper.stopWord.reference.post(1)
     stopWord.reference.post(1)
     warmWord.reference.post(2)
     goWord.reference.post(go)
     for thread in tierThreads { thread.join() }
-    tierThreads = []
+    endTime.store(Clock.monotonic(), ordering: .relaxed)
+    roster.end()
     diskStopWord.reference.post(1)
     for thread in diskThreads { thread.join() }
-    diskThreads = []
+    if let keeperThread {
+      let isDone = keeperThread.hasEnded(by: Clock.monotonic() &+ Self.keeperPatience)
+      if isDone { keeperThread.join() } else { keeperThread.detach() }
+    }
   }
 
   /// Waits for the end of the warm-up.
@@ -270,7 +277,7 @@ final class Recording: @unchecked Sendable {
   }
 
   /// What the user should know about how the recording began.
-  var notice: String? { files.notice }
+  var openingNotices: [String] { [files.notice].compactMap { $0 } + permissions.notices }
 
   /// What the user should know about how it went, once it ended.
   var closingNotices: [String] {
@@ -305,10 +312,35 @@ final class Recording: @unchecked Sendable {
     counts.droppedSamples = lost
     for tier in 0..<Tier.count {
       counts.droppedSamples &+= counters[tier].dropped.load(ordering: .relaxed)
-      counts.readErrors &+= counters[tier].readErrors.load(ordering: .relaxed)
-      counts.negativeCurrents &+= counters[tier].negativeCurrents.load(ordering: .relaxed)
+    }
+    for status in roster.statuses {
+      let probe = status.counters
+      counts.readErrors &+= probe.pointee.failures.load(ordering: .relaxed)
+      counts.negativeCurrents &+= probe.pointee.negativeCurrents.load(ordering: .relaxed)
     }
     return counts
+  }
+
+  /// What the recording did and what it cost so far.
+  var stats: EngineStats {
+    var stats = EngineStats()
+    let now = Clock.monotonic()
+    let end = endTime.load(ordering: .relaxed)
+    stats.elapsedNanoseconds = (end > 0 ? end : now) &- startTime
+    stats.cpuNanoseconds = roster.cpuNanoseconds
+    for thread in tierThreads { stats.cpuNanoseconds &+= thread.cpuNanoseconds }
+    let rings = [fastRing.taken, mediumRing.taken, slowRing.taken]
+    let rates = [configuration.fastHz, configuration.mediumHz, configuration.slowHz]
+    for tier in 0..<Tier.count {
+      stats.tiers.append(
+        EngineStats.Tier(
+          rateHz: rates[tier], samples: rings[tier],
+          missed: counters[tier].missed.load(ordering: .relaxed),
+          dropped: counters[tier].dropped.load(ordering: .relaxed),
+          lateness: counters[tier].lateness.summary()))
+    }
+    stats.sources = roster.statuses.map { EngineStats.Source($0) }
+    return stats
   }
 
   private func noteCounts() {

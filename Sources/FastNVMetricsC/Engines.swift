@@ -1,7 +1,7 @@
 public import CFastNVMetrics
 internal import FastNVMetrics
 
-/// What an `fnvm_engine` points to: an engine, and the notices as C strings.
+/// What an `fnvm_engine` points to: an engine, and its notices and names as C strings.
 final class EngineHandle {
   let engine: Engine
   private let gate = ControlMutex()
@@ -15,20 +15,24 @@ final class EngineHandle {
 
   func notice(_ index: UInt32) -> UnsafePointer<CChar>? {
     let notices = engine.notices
-    guard index < notices.count else { return nil }
-    let bytes = Array(notices[Int(index)].utf8)
+    return index < notices.count ? kept(notices[Int(index)]) : nil
+  }
+
+  /// The text as a C string that stays.
+  func kept(_ text: String) -> UnsafePointer<CChar> {
+    let bytes = Array(text.utf8)
     return gate.locked {
       for known in handedOut where Array(known.text.utf8) == bytes {
         return UnsafePointer(known.copy)
       }
       let copy = ownedCString(bytes)
-      handedOut.append((notices[Int(index)], copy))
+      handedOut.append((text, copy))
       return UnsafePointer(copy)
     }
   }
 }
 
-private func handle(_ engine: OpaquePointer) -> EngineHandle {
+func engineHandle(_ engine: OpaquePointer) -> EngineHandle {
   Unmanaged<EngineHandle>.fromOpaque(UnsafeRawPointer(engine)).takeUnretainedValue()
 }
 
@@ -99,20 +103,20 @@ public func engineFree(_ engine: OpaquePointer?) {
 @_cdecl("fnvm_engine_start")
 public func engineStart(_ engine: OpaquePointer?) -> fnvm_status {
   guard let engine else { return invalid("fnvm_engine_start: engine is NULL") }
-  return status { () throws(FNVMError) in try handle(engine).engine.start() }
+  return status { () throws(FNVMError) in try engineHandle(engine).engine.start() }
 }
 
 @_cdecl("fnvm_engine_stop")
 public func engineStop(_ engine: OpaquePointer?) -> fnvm_status {
   guard let engine else { return invalid("fnvm_engine_stop: engine is NULL") }
-  return status { () throws(FNVMError) in try handle(engine).engine.stop() }
+  return status { () throws(FNVMError) in try engineHandle(engine).engine.stop() }
 }
 
 @_cdecl("fnvm_engine_wait_for_warmup")
 public func engineWaitForWarmup(_ engine: OpaquePointer?, _ timeout: UInt64) -> fnvm_status {
   guard let engine else { return invalid("fnvm_engine_wait_for_warmup: engine is NULL") }
   return status { () throws(FNVMError) in
-    try handle(engine).engine.waitForWarmUp(timeoutNanoseconds: timeout)
+    try engineHandle(engine).engine.waitForWarmUp(timeoutNanoseconds: timeout)
   }
 }
 
@@ -121,7 +125,7 @@ public func engineSync(_ engine: OpaquePointer?, _ id: UnsafeMutablePointer<UInt
 {
   guard let engine else { return invalid("fnvm_engine_sync: engine is NULL") }
   return status { () throws(FNVMError) in
-    let mark = try handle(engine).engine.sync()
+    let mark = try engineHandle(engine).engine.sync()
     id?.pointee = mark
   }
 }
@@ -129,13 +133,13 @@ public func engineSync(_ engine: OpaquePointer?, _ id: UnsafeMutablePointer<UInt
 @_cdecl("fnvm_engine_sample_count")
 public func engineSampleCount(_ engine: OpaquePointer?) -> UInt64 {
   guard let engine else { return 0 }
-  return handle(engine).engine.sampleCount
+  return engineHandle(engine).engine.sampleCount
 }
 
 @_cdecl("fnvm_engine_is_running")
 public func engineIsRunning(_ engine: OpaquePointer?) -> CInt {
   guard let engine else { return 0 }
-  return handle(engine).engine.isRunning ? 1 : 0
+  return engineHandle(engine).engine.isRunning ? 1 : 0
 }
 
 @_cdecl("fnvm_engine_counts")
@@ -147,7 +151,7 @@ public func engineCounts(
   guard size >= MemoryLayout<fnvm_counts>.size else {
     return invalid("fnvm_engine_counts: struct_size is smaller than its first version")
   }
-  let counts = handle(engine).engine.counts
+  let counts = engineHandle(engine).engine.counts
   out.pointee.gpu_source = counts.gpuSource.rawValue
   out.pointee.fast_samples = counts.fastSamples
   out.pointee.medium_samples = counts.mediumSamples
@@ -165,7 +169,7 @@ public func engineCounts(
 @_cdecl("fnvm_engine_notice")
 public func engineNotice(_ engine: OpaquePointer?, _ index: UInt32) -> UnsafePointer<CChar>? {
   guard let engine else { return nil }
-  return handle(engine).notice(index)
+  return engineHandle(engine).notice(index)
 }
 
 private func headerAgreement() {

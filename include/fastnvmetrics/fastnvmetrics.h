@@ -328,7 +328,8 @@ typedef struct fnvm_counts {
 
 /** A recorder with three sampling threads, "fnvm-fast", "fnvm-medium" and "fnvm-slow", one that writes,
  *  "fnvm-spool", one that has the disk keep it, "fnvm-flush", and one that looks for nodes that went away,
- *  "fnvm-keeper"; all signals are blocked in them.
+ *  "fnvm-keeper"; a source that can block has one of its own ("fnvm-gpu" and so on). All signals are blocked in
+ *  them.
  *
  *  Thread-safety: every function may be called from any thread at any time, except
  *  fnvm_engine_free, which must be the last. After fork() an engine that the parent started answers
@@ -386,6 +387,69 @@ FNVM_API int fnvm_engine_is_running(const fnvm_engine *engine);
 /** The counts so far, also after stop. Does not block.
  *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version). */
 FNVM_API fnvm_status fnvm_engine_counts(const fnvm_engine *engine, fnvm_counts *out);
+
+#define FNVM_TIER_FAST 0u
+#define FNVM_TIER_MEDIUM 1u
+#define FNVM_TIER_SLOW 2u
+
+/** What a recording did and what it cost. Set struct_size before the call, here and below. */
+typedef struct fnvm_stats {
+  uint32_t struct_size; /**< sizeof(fnvm_stats) */
+  uint32_t num_sources; /**< how many fnvm_engine_source_stats knows */
+  uint64_t elapsed_ns;  /**< since t = 0, until now or the end */
+  uint64_t cpu_ns;      /**< CPU time of the threads that sample; divided by elapsed_ns, the share of one core */
+} fnvm_stats;
+
+#define FNVM_STATS_INIT { (uint32_t)sizeof(fnvm_stats), 0u, 0u, 0u }
+
+/** One tier. Lateness is from a tick's deadline to its beginning; the warm-up and the closing sample are not
+ *  counted in it, and quantiles are exact to 6 %. */
+typedef struct fnvm_tier_stats {
+  uint32_t struct_size; /**< sizeof(fnvm_tier_stats) */
+  uint32_t rate_hz;     /**< the rate asked for */
+  uint64_t samples;     /**< ticks at which a sample was taken */
+  uint64_t missed;      /**< deadlines skipped because the tier was late */
+  uint64_t dropped;     /**< samples for which there was no room, because the disk could not keep up */
+  uint64_t lateness_median_ns, lateness_p99_ns, lateness_max_ns;
+} fnvm_tier_stats;
+
+#define FNVM_TIER_STATS_INIT { (uint32_t)sizeof(fnvm_tier_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+
+/** One source: the GPU, all CPUs, RAM, the memory controller, a rail, a zone. */
+typedef struct fnvm_source_stats {
+  uint32_t struct_size;     /**< sizeof(fnvm_source_stats) */
+  uint32_t tier;            /**< FNVM_TIER_…: which takes its values */
+  uint64_t has_own_thread;  /**< 1: a thread of its own reads it, because it can block; the tier then takes its
+                             *  newest value */
+  uint64_t reads, failures; /**< how often it was read, and how often that failed */
+  uint64_t read_ns;         /**< time spent in reads */
+  uint64_t longest_read_ns; /**< the longest of them */
+  uint64_t mean_age_ns;     /**< the mean age of its values when samples took them */
+  uint64_t oldest_ns;       /**< the oldest value that a sample took */
+  const char *name;         /**< "gpu", "cpu", "ram", "emc", a rail's label, a zone's name; borrowed until the
+                             *  engine is freed */
+} fnvm_source_stats;
+
+#define FNVM_SOURCE_STATS_INIT { (uint32_t)sizeof(fnvm_source_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL }
+
+/** Ticks that were less late than end_ns, and not less late than the bucket before. */
+typedef struct fnvm_lateness_bucket {
+  uint64_t end_ns, ticks;
+} fnvm_lateness_bucket;
+
+/** The statistics so far, also after stop. Does not block: microseconds.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version, no such tier or
+ *  source, nothing recorded yet), FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_stats(const fnvm_engine *engine, fnvm_stats *out);
+FNVM_API fnvm_status fnvm_engine_tier_stats(const fnvm_engine *engine, uint32_t tier, fnvm_tier_stats *out);
+FNVM_API fnvm_status fnvm_engine_source_stats(const fnvm_engine *engine, uint32_t index,
+                                              fnvm_source_stats *out);
+
+/** How late the ticks of a tier were: the buckets that counted any, in order, each 6 % wide.
+ *  @param buckets receives the first `capacity` of them; NULL where capacity is 0.
+ *  @return how many there are; 0 for NULL, for no such tier and in a forked child. */
+FNVM_API uint32_t fnvm_engine_lateness(const fnvm_engine *engine, uint32_t tier,
+                                       fnvm_lateness_bucket *buckets, uint32_t capacity);
 
 /** What the user should be told about the current or last recording, one sentence each: a crashed trace
  *  that was set aside, a rate above what a sensor refreshes at, what a power sensor was set to.

@@ -260,6 +260,41 @@ struct EngineConfig {
   uint32_t rail_samples = 0;             ///< measurements that it averages; 0: as it is
 };
 
+/** How late the ticks of a tier were, what it took and what it had to leave out. */
+struct TierStats {
+  uint32_t rate_hz = 0;  ///< the rate asked for
+  uint64_t samples = 0;  ///< ticks at which a sample was taken
+  uint64_t missed = 0;   ///< deadlines skipped because the tier was late
+  uint64_t dropped = 0;  ///< samples for which there was no room, because the disk could not keep up
+  uint64_t lateness_median_ns = 0, lateness_p99_ns = 0, lateness_max_ns = 0;
+  std::vector<fnvm_lateness_bucket> lateness{};  ///< the buckets that counted any, in order
+};
+
+/** One source: the GPU, all CPUs, RAM, the memory controller, a rail, a zone. */
+struct SourceStats {
+  std::string name{};
+  uint32_t tier = 0;            ///< FNVM_TIER_FAST, _MEDIUM, _SLOW
+  bool has_own_thread = false;  ///< read by a thread of its own, because it can block
+  uint64_t reads = 0, failures = 0;
+  uint64_t read_ns = 0;          ///< time spent in reads
+  uint64_t longest_read_ns = 0;  ///< the longest of them
+  uint64_t mean_age_ns = 0;      ///< the mean age of its values when samples took them
+  uint64_t oldest_ns = 0;        ///< the oldest value that a sample took
+};
+
+/** What a recording did and what it cost. */
+struct EngineStats {
+  uint64_t elapsed_ns = 0;  ///< since t = 0, until now or the end
+  uint64_t cpu_ns = 0;      ///< CPU time of the threads that sample
+  std::vector<TierStats> tiers{};  ///< fast, medium, slow; empty before the first start
+  std::vector<SourceStats> sources{};
+
+  /** The share of one core that sampling took, 1 being all of it. */
+  double cpu_share() const {
+    return elapsed_ns == 0 ? 0 : static_cast<double>(cpu_ns) / static_cast<double>(elapsed_ns);
+  }
+};
+
 /** A call that the library could not carry out. */
 class StatusError : public std::runtime_error {
  public:
@@ -453,6 +488,9 @@ class Engine {
   /** @return the fast samples so far; still readable after stop(). */
   uint64_t sample_count() const { return fnvm_engine_sample_count(handle_.get()); }
 
+  /** @return what the recording did and what it cost so far; still readable after stop(). */
+  EngineStats stats() const;
+
   /** @return whether it is recording. */
   bool is_running() const { return fnvm_engine_is_running(handle_.get()) != 0; }
 
@@ -474,6 +512,33 @@ inline std::vector<std::size_t> total_power_rails(const BoardConfig& board) {
   for (uint32_t rail = 0; rail < fnvm_board_num_power_rails(handle.get()); ++rail)
     if (fnvm_board_rail_in_total(handle.get(), rail)) rails.push_back(rail);
   return rails;
+}
+
+inline EngineStats Engine::stats() const {
+  EngineStats stats;
+  fnvm_stats all = FNVM_STATS_INIT;
+  detail::check(fnvm_engine_stats(handle_.get(), &all));
+  stats.elapsed_ns = all.elapsed_ns;
+  stats.cpu_ns = all.cpu_ns;
+  for (uint32_t tier = 0; tier <= FNVM_TIER_SLOW && all.num_sources > 0; ++tier) {
+    fnvm_tier_stats one = FNVM_TIER_STATS_INIT;
+    detail::check(fnvm_engine_tier_stats(handle_.get(), tier, &one));
+    std::vector<fnvm_lateness_bucket> buckets(
+        fnvm_engine_lateness(handle_.get(), tier, nullptr, 0));
+    if (!buckets.empty()) {
+      const auto room = static_cast<uint32_t>(buckets.size());
+      (void)fnvm_engine_lateness(handle_.get(), tier, buckets.data(), room);
+    }
+    stats.tiers.push_back({one.rate_hz, one.samples, one.missed, one.dropped, one.lateness_median_ns,
+                           one.lateness_p99_ns, one.lateness_max_ns, std::move(buckets)});
+  }
+  for (uint32_t i = 0; i < all.num_sources; ++i) {
+    fnvm_source_stats one = FNVM_SOURCE_STATS_INIT;
+    detail::check(fnvm_engine_source_stats(handle_.get(), i, &one));
+    stats.sources.push_back({one.name, one.tier, one.has_own_thread != 0, one.reads, one.failures,
+                             one.read_ns, one.longest_read_ns, one.mean_age_ns, one.oldest_ns});
+  }
+  return stats;
 }
 
 inline bool recover(const std::string& path) {

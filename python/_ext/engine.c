@@ -295,6 +295,108 @@ static PyObject *engine_counts(PyObject *object, PyObject *unused)
       "negative_currents", (unsigned long long)counts.negative_currents);
 }
 
+PyDoc_STRVAR(stats_doc,
+             "stats($self, /)\n--\n\n"
+             "(elapsed_ns, cpu_ns, tiers, sources): what the recording did and what it cost.\n"
+             "A tier is (rate_hz, samples, missed, dropped, median_ns, p99_ns, max_ns, buckets), a source\n"
+             "(name, tier, own_thread, reads, failures, read_ns, longest_read_ns, mean_age_ns, oldest_ns).");
+
+static PyObject *lateness_buckets(const fnvm_engine *engine, uint32_t tier)
+{
+  uint32_t count = fnvm_engine_lateness(engine, tier, NULL, 0);
+  /* Between two calls while it records a few may be added. */
+  const uint32_t capacity = count + 16;
+  fnvm_lateness_bucket *buckets = PyMem_Malloc(capacity * sizeof *buckets);
+  PyObject *list = NULL;
+
+  if (buckets == NULL) {
+    return PyErr_NoMemory();
+  }
+  count = fnvm_engine_lateness(engine, tier, buckets, capacity);
+  if (count > capacity) {
+    count = capacity;
+  }
+  list = PyList_New(count);
+  for (uint32_t i = 0; list != NULL && i < count; i++) {
+    PyObject *item = Py_BuildValue("(KK)", (unsigned long long)buckets[i].end_ns,
+                                   (unsigned long long)buckets[i].ticks);
+    if (item == NULL || PyList_SetItem(list, i, item) < 0) {
+      Py_CLEAR(list);
+    }
+  }
+  PyMem_Free(buckets);
+  return list;
+}
+
+static PyObject *tier_stats(PyObject *object, uint32_t tier)
+{
+  const fnvm_engine *engine = ((Engine *)object)->handle;
+  fnvm_tier_stats stats = FNVM_TIER_STATS_INIT;
+  const fnvm_status status = fnvm_engine_tier_stats(engine, tier, &stats);
+  if (status != FNVM_OK) {
+    return ext_raise(state_of(object), status);
+  }
+  PyObject *buckets = lateness_buckets(engine, tier);
+  return buckets == NULL
+             ? NULL
+             : Py_BuildValue("(IKKKKKKN)", (unsigned)stats.rate_hz,
+                             (unsigned long long)stats.samples, (unsigned long long)stats.missed,
+                             (unsigned long long)stats.dropped,
+                             (unsigned long long)stats.lateness_median_ns,
+                             (unsigned long long)stats.lateness_p99_ns,
+                             (unsigned long long)stats.lateness_max_ns, buckets);
+}
+
+static PyObject *source_stats(PyObject *object, uint32_t index)
+{
+  fnvm_source_stats stats = FNVM_SOURCE_STATS_INIT;
+  const fnvm_status status =
+      fnvm_engine_source_stats(((Engine *)object)->handle, index, &stats);
+  if (status != FNVM_OK) {
+    return ext_raise(state_of(object), status);
+  }
+  return Py_BuildValue("(sIOKKKKKK)", stats.name, (unsigned)stats.tier,
+                       stats.has_own_thread ? Py_True : Py_False,
+                       (unsigned long long)stats.reads, (unsigned long long)stats.failures,
+                       (unsigned long long)stats.read_ns,
+                       (unsigned long long)stats.longest_read_ns,
+                       (unsigned long long)stats.mean_age_ns,
+                       (unsigned long long)stats.oldest_ns);
+}
+
+/* A list of what `make` returns for 0 to count - 1. */
+static PyObject *list_of(PyObject *object, uint32_t count, PyObject *(*make)(PyObject *, uint32_t))
+{
+  PyObject *list = PyList_New(0);
+  for (uint32_t i = 0; list != NULL && i < count; i++) {
+    PyObject *item = make(object, i);
+    if (item == NULL || PyList_Append(list, item) < 0) {
+      Py_CLEAR(list);
+    }
+    Py_XDECREF(item);
+  }
+  return list;
+}
+
+static PyObject *engine_stats(PyObject *object, PyObject *unused)
+{
+  fnvm_stats stats = FNVM_STATS_INIT;
+  const fnvm_status status = fnvm_engine_stats(((Engine *)object)->handle, &stats);
+  (void)unused;
+  if (status != FNVM_OK) {
+    return ext_raise(state_of(object), status);
+  }
+  /* Nothing was recorded yet where there are no sources. */
+  PyObject *tiers = list_of(object, stats.num_sources > 0 ? 3 : 0, tier_stats);
+  PyObject *sources = tiers == NULL ? NULL : list_of(object, stats.num_sources, source_stats);
+  if (sources == NULL) {
+    Py_XDECREF(tiers);
+    return NULL;
+  }
+  return Py_BuildValue("(KKNN)", (unsigned long long)stats.elapsed_ns,
+                       (unsigned long long)stats.cpu_ns, tiers, sources);
+}
+
 PyDoc_STRVAR(notices_doc,
              "notices($self, /)\n--\n\n"
              "What the user should be told about the recording, one sentence each.");
@@ -329,6 +431,7 @@ static PyMethodDef engine_methods[] = {
      METH_VARARGS | METH_KEYWORDS, wait_for_warmup_doc},
     {"sync", engine_sync, METH_NOARGS, sync_doc},
     {"counts", engine_counts, METH_NOARGS, counts_doc},
+    {"stats", engine_stats, METH_NOARGS, stats_doc},
     {"notices", engine_notices, METH_NOARGS, notices_doc},
     {NULL, NULL, 0, NULL},
 };

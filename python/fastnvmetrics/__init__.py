@@ -20,22 +20,31 @@ from .board import (
 )
 from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
+from .mapped import MappedTrace, map_trace
 from .recorder import NVMetrics, recover
+from .stats import LatenessStats, SourceStats, Stats, TierStats
 from .trace import read_trace
-from .trace_data import TraceData
+from .trace_data import TraceData, TraceHeader
 
 __all__ = [
     "BoardConfig",
     "FastNVMetricsError",
+    "LatenessStats",
+    "MappedTrace",
     "NVMetrics",
     "NodeReport",
     "PowerRailConfig",
+    "SourceStats",
+    "Stats",
     "ThermalZoneConfig",
+    "TierStats",
     "TraceData",
+    "TraceHeader",
     "__version__",
     "detect_board",
     "doctor",
     "get_board_config",
+    "map_trace",
     "read_trace",
     "recover",
     "restore_sensors",

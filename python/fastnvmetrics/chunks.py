@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from . import trace_format as layout
 from ._paths import PathLike
+from ._trace_file import checked_counts, open_regular, read_header
 
 __all__ = ["Chunk", "read_chunks"]
 
@@ -70,12 +71,10 @@ def read_chunks(path: PathLike) -> list[Chunk]:
     >>> [chunk.type for chunk in read_chunks("run.bin")]  # doctest: +SKIP
     ['META', 'STAT']
     """
-    from . import trace
-
     path = os.fspath(path)
-    with trace._open_regular(path) as file:
-        header = trace._read_header(file, path)
-        trace._checked_counts(header, os.fstat(file.fileno()).st_size, path)
+    with open_regular(path) as file:
+        header = read_header(file, path)
+        checked_counts(header, os.fstat(file.fileno()).st_size, path)
         return [Chunk(place.type, _payload(file, place, path)) for place in _places(file, header)]
 
 

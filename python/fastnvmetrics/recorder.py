@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from . import _native
 from . import board as _board
+from . import stats as _stats
 from ._paths import PathLike
 from .board import BoardConfig
 from .errors import FastNVMetricsError
+from .stats import Stats
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NVMetrics", "recover"]
 
+_LONGEST_INTERVAL = 86400  # seconds
+_USUAL_PRIORITY = 50
 _FORKED = -12  # FNVM_E_FORKED of fastnvmetrics.h
-_LONGEST_INTERVAL = 86400
 
 
 class NVMetrics:
@@ -59,8 +62,9 @@ class NVMetrics:
         60 Hz, EMC 50 Hz, a power sensor's `update_interval` and voltage a tenth as often, zones 10 Hz), and
         an idle GPU is left to sleep. None: so in tiers above 1 kHz.
     realtime
-        SCHED_FIFO with this priority, 1 to 99, for the threads that sample, and rings locked in memory. Where
-        that is not permitted, a notice says so and the recording goes on. 0: the usual scheduling.
+        SCHED_FIFO with this priority, 1 to 99 (True: 50), for the threads that sample, and rings locked in
+        memory. Where that is not permitted, a notice says so and the recording goes on. False or 0: the usual
+        scheduling.
     cpu
         The CPU that the threads that sample run on; None: any.
     stats
@@ -115,7 +119,7 @@ class NVMetrics:
         current_hz: int = 0,
         thermal_hz: int = 0,
         native_rates: bool | None = None,
-        realtime: int = 0,
+        realtime: bool | int = False,
         cpu: int | None = None,
         stats: bool = False,
         metadata: bool = False,
@@ -138,7 +142,7 @@ class NVMetrics:
             current_hz=current_hz,
             thermal_hz=thermal_hz,
             native_rates=-1 if native_rates is None else int(bool(native_rates)),
-            realtime=realtime,
+            realtime=realtime * _USUAL_PRIORITY if isinstance(realtime, bool) else realtime,
             cpu=-1 if cpu is None else cpu,
             stats=int(bool(stats)),
             metadata=int(bool(metadata)),
@@ -237,6 +241,15 @@ class NVMetrics:
         return self._engine.counts()
 
     @property
+    def stats(self) -> Stats:
+        """What the recording did and what it cost so far, also after `stop`: see `fastnvmetrics.Stats`.
+
+        Ticks, missed ticks and how late they were for each tier; reads, failures, their time and the age of the
+        values for each source; the CPU time of the threads that sample.
+        """
+        return _stats.from_native(self._engine)
+
+    @property
     def gpu_source(self) -> str:
         """Where GPU load comes from at this moment.
 
@@ -331,9 +344,17 @@ def _add_note(exc: BaseException, note: str) -> None:
 _recording: weakref.WeakSet[NVMetrics] = weakref.WeakSet()
 
 
+def _all_recording() -> list[NVMetrics]:
+    while True:
+        try:
+            return list(_recording)
+        except RuntimeError:  # another thread has started or stopped one meanwhile
+            continue
+
+
 @atexit.register
 def _complete_recordings() -> None:
-    for recorder in list(_recording):
+    for recorder in _all_recording():
         try:
             recorder.stop()
         except Exception as failure:

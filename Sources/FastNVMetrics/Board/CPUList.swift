@@ -18,7 +18,7 @@ enum CPUList {
   }
 
   /// How many CPUs a list such as "0-3,8-11" names, and the number after the last; nil where it is
-  /// malformed or names none.
+  /// malformed, names none, or goes back: what names a CPU twice is no list of the kernel's.
   static func parse(_ line: [UInt8]) -> (count: Int, end: Int)? {
     var count = 0
     var end = 0
@@ -26,7 +26,7 @@ enum CPUList {
       let bounds = range.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
         .map { number(Array($0)) }
       guard bounds.count <= 2, let first = bounds.first ?? nil, let last = bounds.last ?? nil,
-        first <= last
+        first >= end, first <= last
       else { return nil }
       count += last - first + 1
       end = max(end, last + 1)

@@ -20,7 +20,9 @@ struct SensorRefresh {
     for rail in board.powerRails where !rail.currentPath.isEmpty {
       slowest = max(slowest, SensorRefresh(besides: rail.currentPath).milliseconds ?? 0)
     }
-    if slowest == 0 || Int64(mediumHz) * slowest <= 1000 { return nil }
+    // A sensor can claim any interval.
+    let (perSecond, isHuge) = slowest.multipliedReportingOverflow(by: Int64(mediumHz))
+    if !isHuge && perSecond <= 1000 { return nil }
     return
       joined(
         "The power rails are read at ", decimal(mediumHz),

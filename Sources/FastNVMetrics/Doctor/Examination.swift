@@ -109,8 +109,9 @@ struct Examination {
     let path = root.path("/proc/meminfo")
     var report = measure(.memory, "meminfo", path, unit: "kB used", isNumber: false)
     if case .bytes(let bytes) = TextFile.read(path) {
+      var place = 0
       let memory = bytes.withUnsafeBytes { buffer in
-        buffer.baseAddress.flatMap { MemoryProbe.parse($0, buffer.count) }
+        buffer.baseAddress.flatMap { MemoryProbe.scan($0, buffer.count, &place) }
       }
       report.value = Int64(clamping: memory?.usedKB ?? 0)
     }

@@ -13,23 +13,33 @@ public enum GPUSource: UInt32, Sendable {
 /// `counters`, where it is there, says it for each interval and costs microseconds; whether retail
 /// boards have it nobody here could see, so it is checked against `load`, which wins when they
 /// disagree for long.
-struct GPUProbe: ~Copyable {
+struct GPUProbe: ~Copyable, Probe {
   private var load: Node
   private var counters: GPUCounters
   private var runtimeStatus: Node
   private var railgated: Node
   private var held: UInt16 = 0
-  /// What the header says of the GPU: where load was last read from.
-  private(set) var source = GPUSource.none
+  /// Where load was last read from.
+  private var source = GPUSource.none
 
   // The comparison of the two.
   private var areCountersBelieved = true
   /// Whether `load` took the place of counters that it had contradicted for seconds.
-  private(set) var wasContradicted = false
+  private var wasContradicted = false
   private var nextCheck: UInt64 = 0
   private var disagreements = 0
   private var lastBusy: UInt64 = 0
   private var lastGoodCounters: UInt64 = 0
+
+  /// The rate that somebody asked for; 0: none.
+  private let wantedInterval: UInt64
+  /// Whether `load` is read no faster than it changes, and an idle GPU left to sleep.
+  private let isNative: Bool
+  /// The last time that `load` was not 0, or was not read.
+  private var lastLoad: UInt64 = 0
+
+  /// `load` is refreshed every 16.7 ms.
+  private static var refresh: UInt64 { 16_666_667 }
 
   /// A read of `load` keeps the GPU from power-gating for 500 ms: while it idles it is asked less.
   private static var checkPeriod: UInt64 { 500_000_000 }
@@ -41,7 +51,15 @@ struct GPUProbe: ~Copyable {
   /// Counters that do not count for this long while the GPU is awake are none.
   private static var longestStandstill: UInt64 { 100_000_000 }
 
-  init(_ board: BoardConfig, keeper: NodeKeeper) {
+  /// The load, per mille; where it is from (`GPUSource`); 1 once `load` has taken the place of counters.
+  static var wordCount: Int { 3 }
+
+  /// - Parameters:
+  ///   - interval: nanoseconds between reads; 0: as the source is.
+  ///   - isNative: whether the source is read no faster than it changes.
+  init(_ board: BoardConfig, interval: UInt64, isNative: Bool, keeper: NodeKeeper) {
+    wantedInterval = interval
+    self.isNative = isNative && interval == 0
     let path = board.gpuLoadPath
     let locator: NodeLocator =
       board.isDetected ? .gpuLoad(path, Root(board.root)) : .fixed(path)
@@ -51,32 +69,57 @@ struct GPUProbe: ~Copyable {
     counters = GPUCounters(keeper.node(.beside(locator, "counters")))
   }
 
-  /// The load at `now`, 0 to 1000; the last good one where the read fails.
+  /// Whether a read can take long: `load` asks the GPU's firmware.
+  static func canBlock(_ board: BoardConfig) -> Bool { Node.canBlock(board.gpuLoadPath, board) }
+
+  var interval: UInt64 {
+    if wantedInterval > 0 || !isNative { return wantedInterval }
+    return areCountersBelieved && counters.isOpen ? 0 : Self.refresh
+  }
+
+  /// Puts the load at `now`, 0 to 1000, into the first word; the last good one where the read fails.
   mutating func read(
-    at now: UInt64, _ scratch: borrowing Scratch, errors: inout UInt64
-  ) -> UInt16 {
+    at now: UInt64, into words: UnsafeMutablePointer<UInt32>, _ scratch: borrowing Scratch,
+    _ tally: inout ReadTally
+  ) -> Bool {
+    let hasRead = read(at: now, scratch, &tally)
+    words[0] = UInt32(held)
+    words[1] = source.rawValue
+    words[2] = wasContradicted ? 1 : 0
+    return hasRead
+  }
+
+  private mutating func read(
+    at now: UInt64, _ scratch: borrowing Scratch, _ tally: inout ReadTally
+  ) -> Bool {
     // A suspended GPU is 0 and is not asked: its registers can only be read awake.
     if isSuspended(scratch) {
       counters.forget()
       lastGoodCounters = now
       held = 0
       if source == .none { source = .load }
-      return 0
+      return true
     }
     if areCountersBelieved, counters.isOpen {
       readCounters(at: now, scratch)
       // Before they have counted anything, `load` is better than nothing.
-      if areCountersBelieved && source == .counters { return held }
+      if areCountersBelieved && source == .counters { return true }
     }
     if !counters.isOpen { lastGoodCounters = 0 }
+    // A read keeps the GPU awake: one that idles is asked seldom enough to fall asleep.
+    if isNative, held == 0, now &- lastLoad > Self.idleAfter, now < nextCheck { return false }
     let reading = load.integer(scratch)
+    nextCheck = now &+ Self.idleCheckPeriod
     if reading.isGood {
       held = UInt16(truncatingIfNeeded: min(max(reading.value, 0), 1000))
+      if held > 0 || lastLoad == 0 { lastLoad = now }
       source = .load
     } else if load.wasEverOpen {
-      errors &+= 1
+      tally.errors &+= 1
+    } else {
+      return false
     }
-    return held
+    return true
   }
 
   private mutating func readCounters(at now: UInt64, _ scratch: borrowing Scratch) {

@@ -38,6 +38,12 @@ struct Node: ~Copyable {
   /// counts.
   private(set) var wasEverOpen: Bool
 
+  /// Whether reading a node of a board can take long: the one at that path, or the one that will be found.
+  static func canBlock(_ path: SystemPath, _ board: BoardConfig) -> Bool {
+    if !path.isEmpty { return NodeAccess.canBlock(path) }
+    return board.isDetected && NodeAccess.canBlock(Root(board.root).path("/sys"))
+  }
+
   /// The number the file holds now.
   mutating func integer(_ scratch: borrowing Scratch) -> Reading {
     // A number is short: reading no more than needed keeps the copy small.

@@ -2,10 +2,15 @@ internal import CFastNVMetricsShims
 
 /// Opens nodes, and finds them again while the tiers run: the slow half of reading, on a thread of
 /// its own.
+///
+/// Its thread keeps it alive, and so does whoever reads its nodes: one that hangs in a file system outlives the
+/// recording.
 final class NodeKeeper: @unchecked Sendable {
-  // Watches are added before the thread starts and freed after it was joined; between, only the
+  // Watches are added before the thread starts and freed when nobody uses them any more; between, only the
   // thread walks the list. What the ticks share of a mailbox is atomic.
   private var watches: [NodeWatch] = []
+  /// Posted to end the thread.
+  let stopWord = FutexWord(0)
 
   /// How often nodes that went away are looked for.
   private static let interval: UInt64 = 250_000_000
@@ -19,13 +24,14 @@ final class NodeKeeper: @unchecked Sendable {
     return Node(watch)
   }
 
-  /// The body of the thread, until `stop` is posted.
-  func run(stop: FutexReference) {
+  /// The body of the thread, until `stopWord` is posted.
+  func run() {
+    let stop = stopWord.reference
     var round = 0
     while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) {
       round = (round + 1) % Self.roundsPerSearch
       for watch in watches {
-        watch.tend(searching: round == 0)
+        watch.tend(searching: round == 0, looking: round % 2 == 0)
         if stop.value != 0 { return }
       }
     }

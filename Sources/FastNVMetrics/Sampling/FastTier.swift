@@ -4,15 +4,16 @@ internal import Synchronization
 struct FastTier: ~Copyable {
   private var ring: RingProducer
   private let counters: UnsafeMutablePointer<TierCounters>
+  private let cpuCounters: UnsafeMutablePointer<ProbeCounters>
   private let scratch: Scratch
-  private var gpu: GPUProbe
   private var cpu: CPUProbe
-  private var memory: MemoryProbe
-  private var emc: EMCProbe
+  private var gpu: PacedProbe<GPUProbe>
+  private var memory: PacedProbe<MemoryProbe>
+  private var emc: PacedProbe<EMCProbe>
   private let coreColumns: Int
   private let period: UInt64
   private var startTime: UInt64 = 0
-  private var errors: UInt64 = 0
+  private var tally = ReadTally()
   private var dropped: UInt64 = 0
   /// The oldest sample whose CPU values may still change.
   private var firstOpen: UInt64 = 0
@@ -21,30 +22,42 @@ struct FastTier: ~Copyable {
   static var warmUpSamples: UInt64 { 10 }
 
   init(
-    board: BoardConfig, rateHz: UInt32, ring: RingProducer,
-    counters: UnsafeMutablePointer<TierCounters>, keeper: NodeKeeper
+    board: BoardConfig, plan: ReadPlan, ring: RingProducer,
+    counters: UnsafeMutablePointer<TierCounters>, keeper: NodeKeeper, roster: ProbeRoster
   ) {
     let root = Root(board.root)
-    period = 1_000_000_000 / UInt64(rateHz)
+    period = plan.fastTick
     coreColumns = board.cpuCoreCount
     self.ring = ring
     self.counters = counters
     scratch = Scratch(byteCount: 4096)
-    gpu = GPUProbe(board, keeper: keeper)
     cpu = CPUProbe(root: root, coreColumns: coreColumns, period: period, keeper: keeper)
-    memory = MemoryProbe(root: root, keeper: keeper)
-    emc = EMCProbe(board, keeper: keeper)
+    cpuCounters = roster.status("cpu", tier: Tier.fast).counters
+    gpu = roster.add(
+      GPUProbe(board, interval: plan.gpu, isNative: plan.isGPUNative, keeper: keeper),
+      name: "gpu", tier: Tier.fast, tick: period, canBlock: GPUProbe.canBlock(board))
+    memory = roster.add(
+      MemoryProbe(root: root, interval: plan.ram, keeper: keeper), name: "ram", tier: Tier.fast,
+      tick: period, canBlock: false)
+    emc = roster.add(
+      EMCProbe(board, interval: plan.emc, keeper: keeper), name: "emc", tier: Tier.fast,
+      tick: period, canBlock: EMCProbe.canBlock(board))
+    emc.words[0] = EMCProbe.missing.bitPattern
   }
 
   /// Reads every source once, so that the first sample finds warm paths, and the CPU baseline last.
   ///
   /// - Returns: t = 0.
   mutating func begin() -> UInt64 {
-    _ = gpu.read(at: Clock.monotonic(), scratch, errors: &errors)
-    _ = memory.read(scratch, errors: &errors)
-    _ = emc.read(scratch, errors: &errors)
+    var now = Clock.monotonic()
+    now = gpu.update(at: now, scratch, &tally)
+    now = memory.update(at: now, scratch, &tally)
+    _ = emc.update(at: now, scratch, &tally)
     startTime = Clock.monotonic()
-    cpu.begin(at: startTime, scratch, errors: &errors)
+    let before = tally
+    cpu.begin(at: startTime, scratch, errors: &tally.errors)
+    cpuCounters.pointee.noteRead(
+      nanoseconds: Clock.monotonic() &- startTime, tally, before: before)
     publish(missed: 0)
     return startTime
   }
@@ -69,8 +82,10 @@ struct FastTier: ~Copyable {
     warm.post(1)
 
     ticker = Ticker(first: Clock.monotonic() &+ period, period: period, stop: stop)
+    gpu.align(to: ticker.deadline)
+    emc.align(to: ticker.deadline)
     while ticker.wait() == .tick {
-      sample(isClosing: false)
+      sample(isClosing: false, deadline: ticker.deadline)
       ticker.advance(now: Clock.monotonic())
       publish(missed: ticker.missed)
     }
@@ -85,7 +100,8 @@ struct FastTier: ~Copyable {
     publish(missed: missed)
   }
 
-  private mutating func sample(isClosing: Bool) {
+  /// - Parameter deadline: when the sample was due; 0: at no time in particular.
+  private mutating func sample(isClosing: Bool, deadline: UInt64 = 0) {
     guard ring.hasRoom(forClosing: isClosing) else {
       dropped &+= 1
       return
@@ -93,20 +109,34 @@ struct FastTier: ~Copyable {
     let record = ring.begin()
     let number = ring.next
     let now = Clock.monotonic()
+    if deadline > 0 { counters.pointee.lateness.note(now &- deadline) }
     typealias At = TraceFormat.Fast
     record.storeBytes(
       of: Double(now &- startTime) / 1e9, toByteOffset: At.time, as: Double.self)
     // First: its intervals are measured from this time, and the GPU can take its own.
-    cpu.take(sample: number, at: now, scratch, errors: &errors)
+    let before = tally
+    cpu.take(sample: number, at: now, scratch, errors: &tally.errors)
+    var after = Clock.monotonic()
+    cpuCounters.pointee.noteRead(nanoseconds: after &- now, tally, before: before)
+
+    after = gpu.update(at: after, scratch, &tally)
     record.storeBytes(
-      of: gpu.read(at: now, scratch, errors: &errors), toByteOffset: At.gpuLoad, as: UInt16.self)
-    let memory = memory.read(scratch, errors: &errors)
-    record.storeBytes(of: memory.usedKB, toByteOffset: At.ramUsed, as: UInt64.self)
-    record.storeBytes(of: memory.availableKB, toByteOffset: At.ramAvailable, as: UInt64.self)
-    record.storeBytes(
-      of: emc.read(scratch, errors: &errors), toByteOffset: At.emcUtilization, as: Float.self)
+      of: UInt16(truncatingIfNeeded: gpu.words[0]), toByteOffset: At.gpuLoad, as: UInt16.self)
+    after = memory.update(at: after, scratch, &tally)
+    store(memory.words, into: record, At.ramUsed)
+    store(memory.words + 2, into: record, At.ramAvailable)
+    _ = emc.update(at: after, scratch, &tally)
+    record.storeBytes(of: emc.words[0], toByteOffset: At.emcUtilization, as: UInt32.self)
     ring.take()
     closeExpired(now: now)
+  }
+
+  /// 64 bits, the lower half first.
+  private func store(
+    _ words: UnsafeMutablePointer<UInt32>, into record: UnsafeMutableRawPointer, _ offset: Int
+  ) {
+    record.storeBytes(
+      of: UInt64(words[1]) << 32 | UInt64(words[0]), toByteOffset: offset, as: UInt64.self)
   }
 
   /// Closes the samples that are too old to be corrected.
@@ -144,9 +174,8 @@ struct FastTier: ~Copyable {
   private func publish(missed: UInt64) {
     counters.pointee.missed.store(missed, ordering: .relaxed)
     counters.pointee.dropped.store(dropped, ordering: .relaxed)
-    counters.pointee.readErrors.store(errors, ordering: .relaxed)
-    counters.pointee.gpuSource.store(gpu.source.rawValue, ordering: .relaxed)
-    counters.pointee.wasGPUContradicted.store(gpu.wasContradicted, ordering: .relaxed)
-    counters.pointee.isEMCAvailable.store(emc.isAvailable, ordering: .relaxed)
+    counters.pointee.gpuSource.store(gpu.words[1], ordering: .relaxed)
+    counters.pointee.wasGPUContradicted.store(gpu.words[2] != 0, ordering: .relaxed)
+    counters.pointee.isEMCAvailable.store(emc.words[1] != 0, ordering: .relaxed)
   }
 }

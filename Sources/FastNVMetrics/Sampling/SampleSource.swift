@@ -1,14 +1,23 @@
 /// What a tier reads at each tick.
 protocol SampleSource: ~Copyable {
-  /// Reads everything into a record, behind its time.
+  /// Fills in everything of a record but its time.
+  ///
+  /// - Parameter now: CLOCK_MONOTONIC, the time of the record.
   mutating func fill(
-    _ record: UnsafeMutableRawPointer, _ scratch: borrowing Scratch, _ tally: inout ReadTally)
+    _ record: UnsafeMutableRawPointer, at now: UInt64, _ scratch: borrowing Scratch,
+    _ tally: inout ReadTally)
+
+  /// Whether it reads nothing: a sample of it is a time and no more.
+  var isEmpty: Bool { get }
+
+  /// Tells threads that read for the tier when it ticks.
+  func align(to deadline: UInt64)
 }
 
-/// What a tier counts while it reads.
-struct ReadTally {
-  /// Reads that failed.
-  var errors: UInt64 = 0
-  /// Currents below zero.
-  var negativeCurrents: UInt64 = 0
+/// The tiers by number, as the trace orders them.
+enum Tier {
+  static var fast: Int { 0 }
+  static var medium: Int { 1 }
+  static var slow: Int { 2 }
+  static var count: Int { 3 }
 }

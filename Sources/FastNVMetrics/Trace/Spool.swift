@@ -13,9 +13,11 @@ final class Spool: @unchecked Sendable {
   /// Brings the header up to date, so that a crash leaves counts of a second ago.
   private let refreshHeader: () -> Void
 
-  /// A crash loses at most this, what is open for correction, and one write.
-  private static let interval: UInt64 = 50_000_000
-  private static let roundsPerHeader = 20
+  /// Of fast samples a crash loses at most this, what is open for correction, and one write.
+  private static let interval: UInt64 = 75_000_000
+  /// The other streams are small, and nothing in them is open for correction: they wait for another round.
+  private static let roundsPerSmallStream = 2
+  private static let roundsPerHeader = 14
 
   init(
     files: TraceFiles, syncLog: SyncLog, fast: RingConsumer, medium: RingConsumer,
@@ -34,8 +36,9 @@ final class Spool: @unchecked Sendable {
   func run(stop: FutexReference) {
     var rounds = 0
     while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) {
-      drain()
       rounds += 1
+      drain(fast, to: .fast)
+      if rounds % Self.roundsPerSmallStream == 0 { drainSmallStreams() }
       if rounds % Self.roundsPerHeader == 1 { refreshHeader() }
     }
   }
@@ -46,6 +49,10 @@ final class Spool: @unchecked Sendable {
   /// Writes everything that is closed.
   func drain() {
     drain(fast, to: .fast)
+    drainSmallStreams()
+  }
+
+  private func drainSmallStreams() {
     drain(medium, to: .medium)
     drain(slow, to: .slow)
     note(syncLog.flush(to: files))

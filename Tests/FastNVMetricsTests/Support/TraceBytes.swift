@@ -59,6 +59,17 @@ enum TraceBytes {
     }
   }
 
+  /// What the journal of an unfinished trace vouches for.
+  static func journal(of path: SystemPath) throws -> [JournalEntry] {
+    let bytes = try read(SystemPath(path.description + TraceLocation.journalSuffix))
+    return bytes.withUnsafeBytes { raw in
+      (0..<(bytes.count / JournalEntry.size)).compactMap {
+        JournalEntry(
+          decoding: UnsafeRawBufferPointer(rebasing: raw[(JournalEntry.size * $0)...]), Checksum())
+      }
+    }
+  }
+
   static func exists(_ path: SystemPath) -> Bool { access(path.description, F_OK) == 0 }
 }
 

@@ -23,6 +23,12 @@ import Testing
     #expect(CPUList.parse(Array(list.utf8)) == nil)
   }
 
+  /// The kernel never prints one: what names a CPU twice would count it twice.
+  @Test(arguments: ["0,0", "0-3,2", "4-7,0-3", "0-99999,7", "3,3-5"])
+  func aListThatGoesBackIsNone(list: String) {
+    #expect(CPUList.parse(Array(list.utf8)) == nil)
+  }
+
   @Test func presentCPUsStandInForPossibleOnes() throws {
     try withFixture { tree in
       try tree.write("sys/devices/system/cpu/possible", "nonsense\n")

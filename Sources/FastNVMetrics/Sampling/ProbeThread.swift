@@ -1,0 +1,71 @@
+internal import Synchronization
+
+/// A probe that can block, read by a thread of its own: the tier takes its newest value, and however long a read
+/// takes, the columns of the other probes keep their times.
+///
+/// A read of a sick device can take seconds and cannot be called off. So the thread keeps alive all that it uses,
+/// and a recording that ends leaves it to itself.
+final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
+  // The probe, the words and the tally are used by the thread alone; the rest is constant.
+  private let probe: UnsafeMutablePointer<P>
+  private let words: UnsafeMutablePointer<UInt32>
+  private let scratch = Scratch(byteCount: 4096)
+  private let status: ProbeStatus
+  private let tick: UInt64
+  /// The nodes of the probe point into it.
+  private let keeper: NodeKeeper
+
+  init(_ probe: consuming P, _ status: ProbeStatus, tick: UInt64, keeper: NodeKeeper) {
+    self.probe = .allocate(capacity: 1)
+    self.probe.initialize(to: probe)
+    words = .allocate(capacity: P.wordCount)
+    words.initialize(repeating: 0, count: P.wordCount)
+    self.status = status
+    self.tick = tick
+    self.keeper = keeper
+  }
+
+  deinit {
+    // The nodes go before the keeper.
+    probe.deinitialize(count: 1)
+    probe.deallocate()
+    words.deallocate()
+  }
+
+  /// The body of the thread, until `stop` is posted.
+  func run(stop: FutexReference) {
+    var tally = ReadTally()
+    /// What the next reading is for: a tick of the tier, or a time of the probe's own.
+    var target = Clock.monotonic()
+    /// How long before a tick of the tier a reading must begin to be done by then.
+    var lead: UInt64 = 0
+    while stop.value == 0 {
+      let began = Clock.monotonic()
+      let before = tally
+      let hasRead = probe.pointee.read(at: began, into: words, scratch, &tally)
+      let ended = Clock.monotonic()
+      if hasRead {
+        status.counters.pointee.noteRead(nanoseconds: ended &- began, tally, before: before)
+        status.mailbox.pointee.put(words, time: began)
+      }
+      let interval = probe.pointee.interval
+      if interval > tick {
+        lead = 0
+        target = max(target &+ interval, ended)
+      } else {
+        // Follows a reading that got longer at once, one that got shorter slowly.
+        lead = min(max(lead &- lead / 16, (ended &- began) &* 5 / 4), tick / 2)
+        target = nextTick(after: ended &+ lead, last: target)
+      }
+      if stop.wait(while: 0, until: target &- lead) { return }
+    }
+  }
+
+  /// The first tick of the tier after that time, or of a grid of its own while the tier's is not known.
+  private func nextTick(after time: UInt64, last: UInt64) -> UInt64 {
+    let known = status.mailbox.pointee.tierDeadline.load(ordering: .relaxed)
+    let grid = known > 0 ? known : last
+    if time < grid { return grid &- (grid &- time) / tick &* tick }
+    return grid &+ ((time &- grid) / tick &+ 1) &* tick
+  }
+}

@@ -1,0 +1,55 @@
+/// How often each source of a recording is read, in nanoseconds; 0: at every tick of its tier.
+struct ReadPlan {
+  let fastTick: UInt64
+  let mediumTick: UInt64
+  let slowTick: UInt64
+  let gpu: UInt64
+  /// Whether the GPU, where nobody gave it a rate, is read no faster than its load can change.
+  let isGPUNative: Bool
+  let ram: UInt64
+  let emc: UInt64
+  let thermal: UInt64
+  private let rates: SourceRates
+  private let areRailsNative: Bool
+
+  /// The memory controller's hardware average changes this often, and the firmware's temperatures.
+  private static var emcRefresh: UInt64 { 20_000_000 }
+  private static var thermalRefresh: UInt64 { 100_000_000 }
+  /// The voltage of a regulated rail is nearly constant: it is read this much less often than its current.
+  private static var currentsPerVoltage: UInt64 { 10 }
+
+  init(_ configuration: EngineConfiguration) {
+    func period(_ hz: UInt32) -> UInt64 { hz == 0 ? 0 : 1_000_000_000 / UInt64(hz) }
+    fastTick = period(configuration.fastHz)
+    mediumTick = period(configuration.mediumHz)
+    slowTick = period(configuration.slowHz)
+    rates = configuration.sources
+    // Reading faster than a source can change is asking for repeats: above 1 kHz nobody wants that.
+    func isNative(_ hz: UInt32) -> Bool { configuration.sources.native ?? (hz > 1000) }
+    gpu = period(rates.gpuHz)
+    isGPUNative = isNative(configuration.fastHz)
+    ram = period(rates.ramHz)
+    emc =
+      rates.emcHz > 0
+      ? period(rates.emcHz) : isNative(configuration.fastHz) ? Self.emcRefresh : 0
+    thermal =
+      rates.thermalHz > 0
+      ? period(rates.thermalHz) : isNative(configuration.slowHz) ? Self.thermalRefresh : 0
+    areRailsNative = isNative(configuration.mediumHz)
+  }
+
+  /// How often a rail is read: by default its sensor says how often it measures.
+  func rail(_ rail: PowerRailConfig) -> PowerRailProbe.Pace {
+    func period(_ hz: UInt32) -> UInt64 { hz == 0 ? 0 : 1_000_000_000 / UInt64(hz) }
+    var pace = PowerRailProbe.Pace(
+      voltage: period(rates.voltageHz), current: period(rates.currentHz))
+    if areRailsNative {
+      if rates.currentHz == 0 {
+        let refresh = SensorRefresh(besides: rail.currentPath).milliseconds ?? 0
+        pace.current = max(UInt64(clamping: min(refresh, 60_000)) * 1_000_000, mediumTick)
+      }
+      if rates.voltageHz == 0 { pace.voltage = pace.current * Self.currentsPerVoltage }
+    }
+    return pace
+  }
+}
