@@ -172,6 +172,7 @@ int fnvm_sys_renameat(int directory, const char *from, const char *to) {
 int fnvm_sys_unlinkat(int directory, const char *name) {
   return unlinkat(directory, name, 0) < 0 ? -errno : 0;
 }
+int fnvm_sys_mkdir(const char *path, unsigned mode) { return mkdir(path, (mode_t)mode) < 0 ? -errno : 0; }
 
 static int stat_result(int e, const struct stat *s, struct fnvm_sys_stat *out) {
   if (e < 0) return -errno;
@@ -179,6 +180,7 @@ static int stat_result(int e, const struct stat *s, struct fnvm_sys_stat *out) {
   out->inode = (uint64_t)s->st_ino;
   out->size = (int64_t)s->st_size;
   out->links = (uint64_t)s->st_nlink;
+  out->owner = (uint32_t)s->st_uid;
   out->is_regular = S_ISREG(s->st_mode);
   out->is_directory = S_ISDIR(s->st_mode);
   out->is_link = S_ISLNK(s->st_mode);
@@ -352,6 +354,7 @@ int fnvm_sys_thread_set_cpu(uintptr_t thread, unsigned cpu) {
 int fnvm_sys_lock_memory(void *address, size_t size) { return mlock(address, size) < 0 ? -errno : 0; }
 
 int fnvm_sys_pid(void) { return getpid(); }
+uint32_t fnvm_sys_effective_user(void) { return (uint32_t)geteuid(); }
 
 // Descriptors to close in a forked child, each + 1; 0: free. More than fit are left open there.
 enum { CHILDREN_CLOSE = 64 };

@@ -25,6 +25,8 @@ final class Recording: @unchecked Sendable {
   private var spool: Spool?
   private let flusher: Flusher?
   private var header = TraceHeader()
+  /// nil where nobody asked for it.
+  private var metadata: RunMetadata?
   private var startTime: UInt64 = 0
   /// CLOCK_MONOTONIC at the end, 0 before.
   private let endTime = Atomic<UInt64>(0)
@@ -113,6 +115,10 @@ final class Recording: @unchecked Sendable {
     header.mediumHz = configuration.mediumHz
     header.slowHz = configuration.slowHz
     header.writerVersion = FastNVMetricsVersion.packed
+
+    if configuration.writesMetadata || configuration.writesStats {
+      metadata = RunMetadata(board: board, configuration: configuration)
+    }
 
     spool = Spool(
       files: files, syncLog: syncLog, fast: self.fastRing.consumer,
@@ -231,7 +237,8 @@ final class Recording: @unchecked Sendable {
     lost = spool?.undrained ?? 0
     noteCounts()
     header.isClosed = true
-    try files.complete(header)
+    metadata?.finish(header: header, gpuSource: counts.gpuSource)
+    try files.complete(header, chunks: metadata.map { [$0.chunk()] } ?? [])
     if let error = flusher?.firstError { throw error }
     // A disk that was full for a while and lost nothing is worth a word, not an error.
     if let error = spool?.firstError, counts.droppedSamples > 0 || !syncLog.isEmpty { throw error }

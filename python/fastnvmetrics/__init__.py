@@ -18,7 +18,7 @@ from .board import (
     get_board_config,
     total_power_rails,
 )
-from .diagnosis import NodeReport, doctor
+from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
 from .mapped import MappedTrace, map_trace
 from .recorder import NVMetrics, recover
@@ -47,6 +47,7 @@ __all__ = [
     "map_trace",
     "read_trace",
     "recover",
+    "restore_sensors",
     "total_power_rails",
 ]
 

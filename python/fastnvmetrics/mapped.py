@@ -23,6 +23,7 @@ from ._trace_file import (
     read_header,
     refuse,
 )
+from .chunks import read_objects
 from .trace_data import TraceData, TraceHeader
 
 __all__ = ["MappedTrace", "map_trace"]
@@ -96,7 +97,9 @@ def _map(file: io.FileIO, path: str | bytes) -> MappedTrace:
         mapping = mmap.mmap(file.fileno(), counts.end, access=mmap.ACCESS_READ)
     except ValueError:
         refuse("Truncated", "the file was shortened while it was opened", path)
-    return MappedTrace(path, header_data(header), counts, mapping)
+    told = header_data(header)
+    told["metadata"], told["stats"] = read_objects(file, header, path, ("META", "STAT"))
+    return MappedTrace(path, told, counts, mapping)
 
 
 class MappedTrace:

@@ -20,6 +20,7 @@ from ._trace_file import (
     read_into,
     refuse,
 )
+from .chunks import read_objects
 from .trace_data import TraceData
 
 __all__ = ["TraceData", "read_trace"]
@@ -52,7 +53,7 @@ def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceDat
         A dictionary; empty tiers keep their shape, such as ``(0, rails)``. Sync points that a
         damaged file holds are made sense of: a mark at or past the last sample labels nothing,
         marks out of order are put in order of their samples, and of several at one sample the last
-        in the file wins.
+        in the file wins. A damaged chunk is a `RuntimeWarning`, and None under `metadata` or `stats`.
 
     Raises
     ------
@@ -97,6 +98,7 @@ def _read(file: io.FileIO, path: str | bytes) -> TraceData:
     medium = tier(layout.MEDIUM_SAMPLE, counts.medium, told["num_power_rails"])
     slow = tier(layout.SLOW_SAMPLE, counts.slow, told["num_thermal_zones"])
     marks = tier(layout.SYNC_POINT, counts.marks, 0)
+    told["metadata"], told["stats"] = read_objects(file, header, path, ("META", "STAT"))
     return TraceData(
         **told,
         fast_time_s=fast["time_s"],

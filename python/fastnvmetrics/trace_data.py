@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,12 @@ class TraceHeader(TypedDict):
     recovered: bool
     #: Whether `gpu_load` was measured.
     gpu_available: bool
+
+    #: Facts of the board and of the run (``NVMetrics(metadata=True)``), as docs/trace-format.md
+    #: defines them; None where the trace has none.
+    metadata: dict[str, Any] | None
+    #: Statistics of the run (``NVMetrics(stats=True)``), likewise.
+    stats: dict[str, Any] | None
 
 
 class TraceData(TraceHeader):

@@ -63,11 +63,13 @@ int fnvm_sys_try_lock(int fd);
 void fnvm_sys_unlock(int fd);
 int fnvm_sys_renameat(int directory, const char *from, const char *to);
 int fnvm_sys_unlinkat(int directory, const char *name);
+int fnvm_sys_mkdir(const char *path, unsigned mode);
 
 struct fnvm_sys_stat {
   uint64_t device, inode;
   int64_t size;
   uint64_t links;
+  uint32_t owner;
   bool is_regular, is_directory, is_link;
 };
 int fnvm_sys_fstat(int fd, struct fnvm_sys_stat *out);
@@ -118,6 +120,8 @@ int fnvm_sys_thread_set_realtime(uintptr_t thread, int priority);
 int fnvm_sys_thread_set_cpu(uintptr_t thread, unsigned cpu);
 int fnvm_sys_lock_memory(void *address, size_t size);
 int fnvm_sys_pid(void);
+// Whose files this process makes.
+uint32_t fnvm_sys_effective_user(void);
 
 // Changes in a forked child: whoever remembers it can tell that it is one. Any thread.
 unsigned fnvm_sys_fork_generation(void);
