@@ -15,8 +15,8 @@ protocol FuzzTarget {
 
 private var fuzzTargets: [any FuzzTarget.Type] {
   [
-    TraceTarget.self, RecoveryTarget.self, StatTarget.self, MeminfoTarget.self, GPUTarget.self,
-    NumberTarget.self, CPUListTarget.self, BoardTarget.self, CPUTarget.self,
+    TraceTarget.self, ChunksTarget.self, RecoveryTarget.self, StatTarget.self, MeminfoTarget.self,
+    GPUTarget.self, NumberTarget.self, CPUListTarget.self, BoardTarget.self, CPUTarget.self,
   ]
 }
 

@@ -17,22 +17,25 @@ enum MeminfoTarget: FuzzTarget {
     let scratch = Scratch(byteCount: 4096)
     let keeper = NodeKeeper()
     var probe = MemoryProbe(
-      root: Root(SystemPath(FuzzDirectory.path + "/meminfo")), keeper: keeper)
+      root: Root(SystemPath(FuzzDirectory.path + "/meminfo")), interval: 0, keeper: keeper)
     var node = NodeModel(texts[0])
     var held = (used: UInt64(0), available: UInt64(0))
     var expectedErrors: UInt64 = 0
-    var errors: UInt64 = 0
+    var tally = ReadTally()
+    var words = [UInt32](repeating: 0, count: MemoryProbe.wordCount)
     for text in texts {
       file.set(text)
       node.content = text
       let (bytes, errno) = node.read(512)
       if errno == 0, let memory = parse(bytes) { held = memory } else { expectedErrors += 1 }
-      let memory = probe.read(scratch, errors: &errors)
+      check(probe.read(at: 0, into: &words, scratch, &tally), "it is read whenever it is asked for")
+      let used = UInt64(words[1]) << 32 | UInt64(words[0])
+      let available = UInt64(words[3]) << 32 | UInt64(words[2])
       check(
-        (memory.usedKB, memory.availableKB) == held,
-        "the values are \(held), or the last good ones, not \(memory)")
-      check(errors == expectedErrors, "what gives no values is an error")
-      check(memory.usedKB <= UInt64(Int64.max), "used memory is not negative")
+        (used, available) == held,
+        "the values are \(held), or the last good ones, not \((used, available))")
+      check(tally.errors == expectedErrors, "what gives no values is an error")
+      check(used <= UInt64(Int64.max), "used memory is not negative")
     }
     withExtendedLifetime(keeper) {}
   }

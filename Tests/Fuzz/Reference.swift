@@ -24,6 +24,18 @@ enum Reference {
   static func integer(_ bytes: some RandomAccessCollection<UInt8>) -> UInt64 {
     bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
+
+  /// zlib's `crc32`, a bit at a time.
+  static func crc32(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    var remainder = ~UInt32(0)
+    for byte in bytes {
+      remainder ^= UInt32(byte)
+      for _ in 0..<8 {
+        remainder = remainder & 1 == 0 ? remainder >> 1 : remainder >> 1 ^ 0xEDB8_8320
+      }
+    }
+    return ~remainder
+  }
 }
 
 /// What a `Node` should answer that reads one file.

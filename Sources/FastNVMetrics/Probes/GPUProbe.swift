@@ -143,6 +143,9 @@ struct GPUProbe: ~Copyable, Probe {
     if disagreements >= Self.patience {
       areCountersBelieved = false
       wasContradicted = true
+      // What the counters said last is not the load, and so no reason to let the GPU sleep.
+      nextCheck = 0
+      return
     }
     let isIdle = now &- lastBusy > Self.idleAfter && disagreements == 0
     if isIdle { nextCheck = now &+ Self.idleCheckPeriod }

@@ -48,7 +48,7 @@ public final class Trace: Sendable {
   /// Phase boundaries.
   public var syncPoints: TraceRecords<SyncPoint> { records(.syncPoints, header.syncPointCount) }
 
-  /// How many chunks follow the records, one that the file ends in counted.
+  /// How many chunks follow the records; one behind which no more can be found is counted.
   public var chunkCount: Int { chunkTable.entries.count }
 
   /// A chunk.
@@ -76,15 +76,16 @@ public final class Trace: Sendable {
     }
     let entry = chunkTable.entries[index]
     let payload = UnsafeRawBufferPointer(rebasing: file.bytes[entry.payload])
-    if entry.isCut || Checksum().of(payload) != entry.checksum {
-      throw FNVMError(
-        .format, path: path,
-        joined(
-          "Corrupt chunk: number ", decimal(index), " of ", path.description, " ",
-          entry.isCut ? "is longer than the file" : "does not match its checksum")
-      )
+    let what: String
+    switch entry.damage {
+    case .isCut: what = "is longer than the file"
+    case .hasNoType: what = "has no type"
+    case nil where Checksum().of(payload) != entry.checksum: what = "does not match its checksum"
+    case nil: return (entry.typeBytes, payload)
     }
-    return (entry.type, payload)
+    throw FNVMError(
+      .format, path: path,
+      joined("Corrupt chunk: number ", decimal(index), " of ", path.description, " ", what))
   }
 
   private func records<Record>(_ stream: TraceStream, _ count: UInt64) -> TraceRecords<Record> {

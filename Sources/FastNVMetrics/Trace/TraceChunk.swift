@@ -39,12 +39,21 @@ struct TraceChunkTable: Sendable {
   private(set) var entries: [Entry] = []
 
   struct Entry {
-    /// Four bytes, padded with spaces.
-    var type: [UInt8]
+    /// Four characters, the first in the lowest byte: an array would cost more memory than a short chunk
+    /// has bytes.
+    var type: UInt32
     var payload: Range<Int>
     var checksum: UInt32
-    /// The file ends before the chunk does: what follows cannot be found.
-    var isCut: Bool
+    /// What is wrong with it where no chunk begins here, or none that ends in the file; what follows cannot
+    /// be found.
+    var damage: Damage?
+
+    var typeBytes: [UInt8] { withUnsafeBytes(of: type.littleEndian) { Array($0) } }
+  }
+
+  enum Damage {
+    case isCut
+    case hasNoType
   }
 
   /// - Parameters:
@@ -55,21 +64,26 @@ struct TraceChunkTable: Sendable {
     var at = Int(clamping: start)
     while at < bytes.count {
       guard bytes.count - at >= TraceChunk.prefixSize else {
-        entries.append(Entry(type: [], payload: at..<at, checksum: 0, isCut: true))
+        entries.append(Entry(type: 0, payload: at..<at, checksum: 0, damage: .isCut))
         return
       }
-      let type = Array(bytes[at..<(at + 4)])
+      // Else zeros would be empty chunks, and a file can have more of them than there is memory.
+      guard bytes[at..<(at + 4)].allSatisfy({ (0x20...0x7E).contains($0) }) else {
+        entries.append(Entry(type: 0, payload: at..<at, checksum: 0, damage: .hasNoType))
+        return
+      }
+      let type = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self))
       let length = UInt64(
         littleEndian: bytes.loadUnaligned(fromByteOffset: at + 4, as: UInt64.self))
       let checksum = UInt32(
         littleEndian: bytes.loadUnaligned(fromByteOffset: at + 12, as: UInt32.self))
       at += TraceChunk.prefixSize
       guard length <= UInt64(bytes.count - at) else {
-        entries.append(Entry(type: type, payload: at..<at, checksum: 0, isCut: true))
+        entries.append(Entry(type: type, payload: at..<at, checksum: 0, damage: .isCut))
         return
       }
       let end = at + Int(length)
-      entries.append(Entry(type: type, payload: at..<end, checksum: checksum, isCut: false))
+      entries.append(Entry(type: type, payload: at..<end, checksum: checksum, damage: nil))
       at = end
     }
   }

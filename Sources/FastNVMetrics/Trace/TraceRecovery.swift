@@ -38,7 +38,7 @@ extension Trace {
     header.isRecovered = true
     // Counts in an unfinished header: the crash came while the spools were being appended, or
     // after. The first of them is removed when all of it is on disk.
-    let isClosing = header.fastSampleCount > 0 || header.mediumSampleCount > 0
+    let isClosing = header.recordCounts.contains { $0 > 0 }
     let isWhole = header.byteCount.map { $0 <= UInt64(clamping: status.size) } ?? false
     if isClosing && isWhole && spools.contains(where: { $0 < 0 }) {
       let files = TraceFiles(location, trace: trace, spools: spools)
@@ -49,7 +49,8 @@ extension Trace {
 
     let descriptors = [trace.rawValue] + spools
     var there = descriptors.enumerated().map { recordsThatFit($0.element, $0.offset) }
-    if isClosing { there[0] = min(there[0], header.fastSampleCount) }
+    // What the counts leave out was found bad, and counted as dropped, by a recovery that was killed.
+    if isClosing { there = zip(there, header.recordCounts).map { min($0, $1) } }
     let good: [UInt64]
     do throws(FNVMError) {
       good = try goodRecords(descriptors, journal.rawValue, there, path)

@@ -75,6 +75,24 @@ import Testing
     }
   }
 
+  /// A hole in a file costs nothing and reads as zeros: as many chunks as memory has room for, were they any.
+  @Test func zerosAreNoChunks() throws {
+    try withFixture { tree in
+      let good = TraceChunk(type: "AAAA", payload: [1])
+      let path = try write(tree, TraceChunk.encoded([good]))
+      let size = try FileManager.default.attributesOfItem(atPath: path.description)[.size]
+      let end = (size as? Int ?? 0) + 64 << 20
+      #expect(path.description.withCString { truncate($0, end) } == 0)
+      let trace = try Trace(path: path)
+      #expect(trace.chunkCount == 2)
+      #expect(try trace.chunk(0) == good)
+      let error = FNVMError.from { () throws(FNVMError) in try trace.chunk(1) }
+      #expect(error?.code == .format)
+      #expect(error?.message.hasPrefix("Corrupt chunk") == true)
+      #expect(trace.fast.count == 40)
+    }
+  }
+
   @Test func bytesAfterTheRecordsAreNoChunksWhereTheHeaderNamesNone() throws {
     try withFixture { tree in
       let chunk = TraceChunk.encoded([TraceChunk(type: "AAAA", payload: [1])])

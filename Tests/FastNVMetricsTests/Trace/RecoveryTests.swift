@@ -108,20 +108,22 @@ import Testing
       try crash(tree)
       let path = tree.output("crashed.bin")
       var bytes = try TraceBytes.read(path)
+      // Blocks are as long as the machine is busy, and a copy can have some that its journal lacks.
+      let blocks = try TraceBytes.journal(of: path)
+      let fastCount = blocks.filter { $0.stream == .fast }.reduce(0) { $0 + Int($1.count) }
+      let mediumCount = blocks.filter { $0.stream == .medium }.dropLast().reduce(0) {
+        $0 + Int($1.count)
+      }
       bytes.removeLast((bytes.count - 728) % 98)
-      let count = (bytes.count - 728) / 98
       // What a power cut leaves: zeros where data was promised, and half a record.
       bytes += [UInt8](repeating: 0, count: 98 * 3 + 40)
       try TraceBytes.write(bytes, to: path)
       let medium = SystemPath(path.description + ".fnvm-medium")
-      let block = try #require(try TraceBytes.journal(of: path).first { $0.stream == .medium })
-      let kept = Int(block.count)
-      try TraceBytes.write(
-        Array(try TraceBytes.read(medium).prefix(104 * kept + 50)), to: medium)
+      try TraceBytes.write(Array(try TraceBytes.read(medium).prefix(104 * mediumCount + 50)), to: medium)
       try Trace.recover(path: path)
       let trace = try Trace(path: path)
-      #expect(trace.fast.count == count)
-      #expect(trace.medium.count == kept)
+      #expect(trace.fast.count == fastCount)
+      #expect(trace.medium.count == mediumCount && mediumCount > 0)
       #expect(try TraceBytes.read(path).count == trace.expectedByteCount)
     }
   }
@@ -183,6 +185,62 @@ import Testing
         #expect(try Trace.recover(path: path))
         #expect(try TraceBytes.read(path) == done)
       }
+    }
+  }
+
+  /// The samples that it found bad are not found again.
+  @Test func aRecoveryThatWasKilledCountsNothingTwice() throws {
+    try withFixture { tree in
+      try crash(tree)
+      let path = tree.output("crashed.bin")
+      let spool = SystemPath(path.description + ".fnvm-medium")
+      var medium = Array(try TraceBytes.read(spool))
+      medium.removeLast(medium.count % 104)
+      medium += [UInt8](repeating: 0, count: 104 * 3)
+      try TraceBytes.write(medium, to: spool)
+      let journal = SystemPath(path.description + ".fnvm-journal")
+      let (slow, sync) = (
+        try TraceBytes.read(SystemPath(path.description + ".fnvm-slow")),
+        try TraceBytes.read(SystemPath(path.description + ".fnvm-sync"))
+      )
+      let blocks = try TraceBytes.read(journal)
+      try Trace.recover(path: path)
+      let trace = try Trace(path: path)
+      #expect(trace.header.droppedSamples >= 3)
+      let done = try TraceBytes.read(path)
+
+      var half = Array(done.prefix(728 + 98 * trace.fast.count + 10))
+      half[664] &= ~6
+      try TraceBytes.write(half, to: path)
+      for (suffix, bytes) in [
+        (".fnvm-medium", medium), (".fnvm-slow", slow), (".fnvm-sync", sync),
+        (".fnvm-journal", blocks),
+      ] {
+        try TraceBytes.write(bytes, to: SystemPath(path.description + suffix))
+      }
+      #expect(try Trace.recover(path: path))
+      #expect(try TraceBytes.read(path) == done)
+    }
+  }
+
+  /// Where a power cut took the fast and the medium samples, slow ones alone are counted.
+  @Test func onlySlowSamplesSurviveTheLastStepOfACompletion() throws {
+    try withFixture { tree in
+      var bytes = TraceBytes.complete(fast: 0) {
+        $0.slowSampleCount = 3
+        $0.syncPointCount = 0
+        $0.isClosed = false
+      }
+      bytes = Array(bytes.prefix(728))
+      for i in 1...3 { bytes += TraceBytes.record(72, time: Double(i) / 10) }
+      try TraceBytes.write(bytes, to: tree.output())
+      // Of the files beside it the first are gone: all they held is in the trace.
+      try TraceBytes.write([], to: SystemPath(tree.output().description + ".fnvm-sync"))
+      #expect(try Trace.recover(path: tree.output()))
+      let trace = try Trace(path: tree.output())
+      #expect(trace.slow.map(\.timeSeconds) == [0.1, 0.2, 0.3])
+      #expect(trace.header.droppedSamples == 0)
+      #expect(try tree.outputNames == ["run.bin"])
     }
   }
 
