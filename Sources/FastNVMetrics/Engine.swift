@@ -19,6 +19,8 @@ public final class Engine: @unchecked Sendable {
   private let lifecycle = ControlMutex()
   private let marking = ControlMutex()
   private let state = ControlMutex()
+  /// Guarded by `lifecycle`: what the power sensors were set to for the recording.
+  private var sensors: SensorSettings?
   /// Guarded by `marking`: what takes marks. A recording that is being completed takes none.
   private var markable: Recording?
   /// Guarded by `state`, like the two below.
@@ -75,6 +77,7 @@ public final class Engine: @unchecked Sendable {
       // The recording is the parent's: its threads do not exist here, its files must not be
       // touched. Leaking the copy is the one thing that is safe.
       if let recording { _ = Unmanaged.passRetained(recording) }
+      if let sensors { _ = Unmanaged.passRetained(sensors) }
     } else {
       try? stop()
     }
@@ -99,6 +102,8 @@ public final class Engine: @unchecked Sendable {
       }
       // Before anything of it exists: a child forked meanwhile must leave all of it alone.
       owner.store(fnvm_sys_pid(), ordering: .sequentiallyConsistent)
+      let leftBehind = SensorSettings.restoreAfterCrash(root: board.root)
+      let (sensors, changes) = SensorSettings.apply(configuration.sensors, to: board)
       do throws(FNVMError) {
         let recording = try Recording(
           outputPath: outputPath, board: board, configuration: configuration)
@@ -109,12 +114,14 @@ public final class Engine: @unchecked Sendable {
         {
           notices.append(repeats)
         }
+        self.sensors = sensors
         state.locked {
           self.recording = recording
-          lastNotices = notices
+          lastNotices = leftBehind + changes + notices
         }
         marking.locked { markable = recording }
       } catch {
+        _ = sensors?.restore()
         owner.store(0, ordering: .sequentiallyConsistent)
         throw error
       }
@@ -134,10 +141,12 @@ public final class Engine: @unchecked Sendable {
       // A mark made before this has the closing sample after it; one made later is refused.
       marking.locked { markable = nil }
       defer {
+        let putBack = sensors?.restore() ?? []
+        sensors = nil
         state.locked {
           lastCounts = recording.counts
           lastStats = recording.stats
-          lastNotices += recording.closingNotices
+          lastNotices += recording.closingNotices + putBack
           self.recording = nil
         }
         owner.store(0, ordering: .sequentiallyConsistent)
@@ -218,8 +227,12 @@ public final class Engine: @unchecked Sendable {
   /// An engine that was idle at the fork is as good as new in the child, once nobody holds its locks.
   private var isForked: Bool {
     let generation = fnvm_sys_fork_generation()
-    if forkGeneration.load(ordering: .acquiring) == generation { return false }
-    if owner.load(ordering: .acquiring) != 0 { return true }
+    let owner = owner.load(ordering: .acquiring)
+    if forkGeneration.load(ordering: .acquiring) == generation {
+      // `_Fork` and `clone` tell nobody; the owner's number gives their children away.
+      return owner != 0 && owner != fnvm_sys_pid()
+    }
+    if owner != 0 { return true }
     lifecycle.reset()
     marking.reset()
     state.reset()

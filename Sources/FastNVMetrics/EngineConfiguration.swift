@@ -43,18 +43,20 @@ public struct EngineConfiguration: Equatable, Sendable {
   func validate() throws(FNVMError) {
     for (name, rate) in [("fast_hz", fastHz), ("medium_hz", mediumHz), ("slow_hz", slowHz)]
     where !Self.rateRange.contains(rate) {
-      throw FNVMError(.invalid, "\(name) is 1 to 20000 Hz, not \(rate)")
+      throw FNVMError(.invalid, joined(name, " is 1 to 20000 Hz, not ", decimal(rate)))
     }
     for (name, rate) in sources.named where rate > Self.rateRange.upperBound {
       throw FNVMError(
-        .invalid, "\(name) is 1 to 20000 Hz, or 0 for the rate of its tier, not \(rate)")
+        .invalid,
+        joined(name, " is 1 to 20000 Hz, or 0 for the rate of its tier, not ", decimal(rate)))
     }
     if realtimePriority > 99 {
       throw FNVMError(
-        .invalid, "realtime is a priority of 1 to 99, or 0 for none, not \(realtimePriority)")
+        .invalid,
+        joined("realtime is a priority of 1 to 99, or 0 for none, not ", decimal(realtimePriority)))
     }
     if let cpu, cpu >= 1024 {
-      throw FNVMError(.invalid, "cpu is the number of a CPU, 0 to 1023, not \(cpu)")
+      throw FNVMError(.invalid, joined("cpu is the number of a CPU, 0 to 1023, not ", decimal(cpu)))
     }
     try sensors.validate()
   }
@@ -110,12 +112,16 @@ public struct SensorRequest: Equatable, Sendable {
     if !averages.contains(samples) {
       throw FNVMError(
         .invalid,
-        "rail_samples is 1, 4, 16, 64, 128, 256, 512 or 1024, or 0 to leave it, not \(samples)")
+        joined(
+          "rail_samples is 1, 4, 16, 64, 128, 256, 512 or 1024, or 0 to leave it, not ",
+          decimal(samples)))
     }
     if updateIntervalMilliseconds > 60_000 {
       throw FNVMError(
         .invalid,
-        "rail_update_interval_ms is 1 to 60000, or 0 to leave it, not \(updateIntervalMilliseconds)"
+        joined(
+          "rail_update_interval_ms is 1 to 60000, or 0 to leave it, not ",
+          decimal(updateIntervalMilliseconds))
       )
     }
   }

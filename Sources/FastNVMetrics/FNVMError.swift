@@ -50,12 +50,15 @@ public struct FNVMError: Error, Sendable, CustomStringConvertible {
   package init(code: Code, message: String) { self.init(code, message) }
 
   /// "cannot <purpose> <path>: <errno in words>".
+  @inline(never)
   static func io(
     _ errno: Int32, _ purpose: String, _ path: SystemPath, hint: String = ""
   ) -> FNVMError {
     FNVMError(
       .io, errno: errno, path: path,
-      "cannot \(purpose) \(path): \(errorText(errno))\(hint.isEmpty ? "" : "; \(hint)")")
+      joined(
+        "cannot ", purpose, " ", path.description, ": ", errorText(errno), hint.isEmpty ? "" : "; ",
+        hint))
   }
 
   /// The whole sentence, for people.
@@ -63,4 +66,5 @@ public struct FNVMError: Error, Sendable, CustomStringConvertible {
 }
 
 /// errno in words.
+@inline(never)
 func errorText(_ errno: Int32) -> String { String(cString: fnvm_sys_error_text(errno)) }

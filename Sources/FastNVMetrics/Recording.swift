@@ -25,6 +25,8 @@ final class Recording: @unchecked Sendable {
   private var spool: Spool?
   private let flusher: Flusher?
   private var header = TraceHeader()
+  /// nil where nobody asked for it.
+  private var metadata: RunMetadata?
   private var startTime: UInt64 = 0
   /// CLOCK_MONOTONIC at the end, 0 before.
   private let endTime = Atomic<UInt64>(0)
@@ -34,8 +36,9 @@ final class Recording: @unchecked Sendable {
   /// 0: not yet; 1: the threads may begin; 2: they end at once.
   private let goWord = FutexWord(0)
   private let stopWord = FutexWord(0)
-  /// Ends the spool and the flusher, when the tiers have ended.
-  private let diskStopWord = FutexWord(0)
+  /// 1 ends the spool, when the tiers have ended.
+  private let spoolWord = FutexWord(0)
+  private let flusherStopWord = FutexWord(0)
   /// 0: warming up; 1: warm; 2: stopped.
   private let warmWord = FutexWord(0)
   // Not changed after `startThreads`: statistics are asked for by any thread until the recording is gone.
@@ -113,6 +116,10 @@ final class Recording: @unchecked Sendable {
     header.slowHz = configuration.slowHz
     header.writerVersion = FastNVMetricsVersion.packed
 
+    if configuration.writesMetadata || configuration.writesStats {
+      metadata = RunMetadata(board: board, configuration: configuration)
+    }
+
     spool = Spool(
       files: files, syncLog: syncLog, fast: self.fastRing.consumer,
       medium: self.mediumRing.consumer, slow: self.slowRing.consumer,
@@ -163,12 +170,15 @@ final class Recording: @unchecked Sendable {
     do throws(FNVMError) {
       diskThreads.append(
         try thread("fnvm-spool") { recording in
-          recording.spool?.run(stop: recording.diskStopWord.reference)
+          recording.fastRing.populate()
+          recording.mediumRing.populate()
+          recording.slowRing.populate()
+          recording.spool?.run(recording.spoolWord.reference)
         })
       if flusher != nil {
         diskThreads.append(
           try thread("fnvm-flush") { recording in
-            recording.flusher?.run(stop: recording.diskStopWord.reference)
+            recording.flusher?.run(stop: recording.flusherStopWord.reference)
           })
       }
       tierThreads.append(
@@ -222,11 +232,16 @@ final class Recording: @unchecked Sendable {
   func end() throws(FNVMError) {
     joinThreads(goWith: 1)
     spool?.drain()
+    // What failed a moment ago may go now, and there is no later.
+    if spool?.undrained ?? 0 > 0 || !syncLog.isEmpty { spool?.drain() }
     lost = spool?.undrained ?? 0
     noteCounts()
     header.isClosed = true
-    try files.complete(header)
-    if let error = spool?.firstError ?? flusher?.firstError { throw error }
+    metadata?.finish(header: header, gpuSource: counts.gpuSource)
+    try files.complete(header, chunks: metadata.map { [$0.chunk()] } ?? [])
+    if let error = flusher?.firstError { throw error }
+    // A disk that was full for a while and lost nothing is worth a word, not an error.
+    if let error = spool?.firstError, counts.droppedSamples > 0 || !syncLog.isEmpty { throw error }
   }
 
   private func joinThreads(goWith go: UInt32) {
@@ -238,7 +253,8 @@ final class Recording: @unchecked Sendable {
     for thread in tierThreads { thread.join() }
     endTime.store(Clock.monotonic(), ordering: .relaxed)
     roster.end()
-    diskStopWord.reference.post(1)
+    spoolWord.reference.post(1)
+    flusherStopWord.reference.post(1)
     for thread in diskThreads { thread.join() }
     if let keeperThread {
       let isDone = keeperThread.hasEnded(by: Clock.monotonic() &+ Self.keeperPatience)
@@ -261,8 +277,13 @@ final class Recording: @unchecked Sendable {
 
   /// Marks a phase boundary: the next fast sample to begin is the first one after it.
   func sync() throws(FNVMError) -> UInt64 {
-    let (id, error) = syncLog.mark(index: { fastRing.begun }, overflowTo: files)
-    if id == 0 { throw .io(error, "write the sync points of the trace", files.path) }
+    let id = syncLog.mark(
+      index: { fastRing.begun }, spool: SpoolRequest(spoolWord.reference))
+    if id == 0 {
+      throw .io(
+        ErrorNumber.again, "mark a phase boundary in", files.path,
+        hint: "thousands of marks wait for the disk already")
+    }
     return id
   }
 
@@ -280,6 +301,8 @@ final class Recording: @unchecked Sendable {
     let dropped = counts.droppedSamples
     if dropped > 0 {
       notices.append("\(dropped) samples were lost: the disk did not take them.")
+    } else if let error = spool?.firstError {
+      notices.append("For a while the disk took no samples (\(error.message)); none were lost.")
     }
     return notices
   }

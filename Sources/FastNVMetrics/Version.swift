@@ -11,4 +11,7 @@ public enum FastNVMetricsVersion {
 
   /// major << 16 | minor << 8 | patch, as traces hold it.
   public static var packed: UInt32 { major << 16 | minor << 8 | patch }
+
+  /// For people, such as "0.3.0".
+  static var text: String { "\(major).\(minor).\(patch)" }
 }

@@ -9,6 +9,7 @@
 #define FASTNVMETRICS_TESTS_CHECK_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,11 +50,17 @@ static inline int check_text(const char *a, const char *b, const char *text, con
     if (!check_holds(!!(condition), #condition, __FILE__, __LINE__)) return;        \
   } while (0)
 
-/* Nothing tested here may hang: a test that does ends the program with SIGALRM. */
+/* Nothing tested here may hang: a test that does ends the program with SIGALRM. CHECK_PATIENCE: so many
+ * seconds instead of 60, under a tool that is slow. */
+static inline unsigned check_patience(void) {
+  const char *seconds = getenv("CHECK_PATIENCE");
+  return seconds && *seconds ? (unsigned)strtoul(seconds, NULL, 10) : 60;
+}
+
 #define RUN(test)                                               \
   do {                                                          \
     int failed_before = checks_failed;                          \
-    alarm(60);                                                  \
+    alarm(check_patience());                                    \
     test();                                                     \
     alarm(0);                                                   \
     if (checks_failed == failed_before) {                       \

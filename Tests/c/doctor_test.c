@@ -1,6 +1,7 @@
-/* The doctor: reports, their limits, and what it refuses. */
+/* The doctor: reports, their limits, what it puts back and what it refuses. */
 #include <fastnvmetrics/fastnvmetrics.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -66,7 +67,49 @@ static void misuse_is_refused(void) {
   fnvm_doctor_free(doctor);
 }
 
+/* A node of a power sensor in the fixture, and what a recorder that was killed wrote down about it. */
+#define CHIP "sys/devices/1-0040/hwmon/hwmon3"
+
+static void what_a_killed_recorder_set_is_put_back(void) {
+  fixture f = fixture_create();
+  fnvm_notices *notices = NULL;
+  REQUIRE(fnvm_sensors_restore(f.root, &notices) == FNVM_OK);
+  CHECK(notices != NULL && fnvm_notices_text(notices, 0) == NULL);
+  fnvm_notices_free(notices);
+
+  fixture_write(&f, CHIP "/name", "ina3221\n");
+  fixture_write(&f, CHIP "/update_interval", "1\n");
+  fixture_write(&f, "run/fastnvmetrics/sensors-1-0", "/" CHIP "/update_interval\t7\t1\n");
+  REQUIRE(fnvm_sensors_restore(f.root, &notices) == FNVM_OK);
+  CHECK_TEXT(fnvm_notices_text(notices, 0), "The power sensor 1-0040, which a recorder that crashed had "
+                                            "set, measures every 7 ms again.");
+  CHECK(fnvm_notices_text(notices, 1) == NULL);
+  CHECK(fnvm_notices_text(notices, UINT32_MAX) == NULL);
+  fnvm_notices_free(notices);
+  size_t size = 0;
+  unsigned char *text = read_file(fixture_path(&f, CHIP "/update_interval"), &size);
+  CHECK(text != NULL && size == 2 && memcmp(text, "7\n", 2) == 0);
+  free(text);
+  fixture_remove(&f);
+}
+
+static void what_cannot_be_put_back_is_an_error(void) {
+  fixture f = fixture_create();
+  fnvm_notices *notices = (fnvm_notices *)(intptr_t)1;
+  fixture_write(&f, CHIP "/name", "ina3221\n");
+  fixture_write(&f, "run/fastnvmetrics/sensors-1-0", "/" CHIP "/update_interval\t7\t1\n");
+  CHECK_EQUAL(fnvm_sensors_restore(f.root, &notices), FNVM_E_IO);
+  CHECK(notices == NULL);
+  CHECK_TEXT(fnvm_last_error_path(), fixture_path(&f, CHIP "/update_interval"));
+  CHECK_EQUAL(fnvm_sensors_restore(f.root, NULL), FNVM_E_INVALID);
+  CHECK(fnvm_notices_text(NULL, 0) == NULL);
+  fnvm_notices_free(NULL);
+  fixture_remove(&f);
+}
+
 int main(void) {
+  RUN(what_a_killed_recorder_set_is_put_back);
+  RUN(what_cannot_be_put_back_is_an_error);
   RUN(every_report_is_whole);
   RUN(memory_is_read);
   RUN(misuse_is_refused);

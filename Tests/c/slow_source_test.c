@@ -121,7 +121,7 @@ static fnvm_source_stats source(const fnvm_engine *engine, const char *name) {
   fnvm_source_stats stats = FNVM_SOURCE_STATS_INIT;
   for (uint32_t i = 0; fnvm_engine_source_stats(engine, i, &stats) == FNVM_OK; i++)
     if (strcmp(stats.name, name) == 0) return stats;
-  CHECK(!"no such source");
+  CHECK_TEXT(name, "the name of a source");
   return (fnvm_source_stats)FNVM_SOURCE_STATS_INIT;
 }
 

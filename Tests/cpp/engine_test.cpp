@@ -336,6 +336,27 @@ static void the_doctor_says_why_a_node_is_missing() {
   CHECK(refused);
 }
 
+static void what_a_killed_recorder_set_is_put_back() {
+  Tree tree;
+  CHECK(restore_sensors(tree.root()).empty());
+  const std::string chip = "sys/devices/1-0040/hwmon/hwmon3";
+  tree.write(chip + "/name", "ina3221\n");
+  tree.write(chip + "/update_interval", "1\n");
+  tree.write("run/fastnvmetrics/sensors-1-0", "/" + chip + "/update_interval\t7\t1\n");
+  const std::vector<std::string> notices = restore_sensors(tree.root());
+  CHECK_EQUAL(notices.size(), 1);
+  CHECK(notices[0].find("1-0040") != std::string::npos);
+  CHECK(restore_sensors(tree.root()).empty());
+  bool refused = false;
+  try {
+    tree.write("run/fastnvmetrics/sensors-1-0", "/" + chip + "/samples\t7\t1\n");
+    restore_sensors(tree.root());
+  } catch (const std::runtime_error& error) {
+    refused = std::string(error.what()).find("samples") != std::string::npos;
+  }
+  CHECK(refused);
+}
+
 static void the_total_counts_each_watt_once() {
   const BoardConfig agx = get_board_config("agx_orin");
   CHECK((total_power_rails(agx) == std::vector<std::size_t>{0, 1, 2}));
@@ -382,6 +403,7 @@ int main() {
   RUN_GUARDED(the_catalogue_is_available);
   RUN_GUARDED(the_root_of_the_environment_is_honoured);
   RUN_GUARDED(the_doctor_says_why_a_node_is_missing);
+  RUN_GUARDED(what_a_killed_recorder_set_is_put_back);
   RUN_GUARDED(the_total_counts_each_watt_once);
   RUN_GUARDED(awkward_nodes_are_recorded_as_the_format_says);
   RUN_GUARDED(a_killed_recording_is_recovered);

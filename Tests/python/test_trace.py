@@ -33,6 +33,7 @@ ADDED_COUNTS = [
     "read_errors",
 ]
 ADDED_FLAGS = ["recovered", "gpu_available"]
+ADDED_OBJECTS = ["metadata", "stats"]
 
 REFUSALS = (
     "File too small",
@@ -82,7 +83,7 @@ def test_golden_traces_are_read_bit_for_bit(name: str) -> None:
         assert hashlib.sha256(array.tobytes()).hexdigest() == value["sha256"], key
         flat = array.ravel()
         assert flat[:3].tolist() == value["first"] and flat[-3:].tolist() == value["last"], key
-    assert set(data) == set(expected) | set(ADDED_COUNTS) | set(ADDED_FLAGS)
+    assert set(data) == set(expected) | set(ADDED_COUNTS) | set(ADDED_FLAGS) | set(ADDED_OBJECTS)
     assert set(data) == set(TraceData.__annotations__)
 
 
@@ -93,6 +94,8 @@ def test_added_keys_are_zero_in_traces_of_the_reference(name: str) -> None:
         assert data[key] == 0 and type(data[key]) is int, key
     for key in ADDED_FLAGS:
         assert data[key] is False, key
+    for key in ADDED_OBJECTS:
+        assert data[key] is None, key
 
 
 def test_added_keys_come_from_our_header(read: Reader) -> None:

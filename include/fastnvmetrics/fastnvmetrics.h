@@ -251,6 +251,23 @@ FNVM_API uint32_t fnvm_doctor_count(const fnvm_doctor *doctor);
 FNVM_API fnvm_status fnvm_doctor_report(const fnvm_doctor *doctor, uint32_t index,
                                         fnvm_node_report *report);
 
+/** Sentences for the user. Any number of threads may read them. */
+typedef struct fnvm_notices fnvm_notices;
+
+/** Puts back the settings of INA3221 power sensors (rail_update_interval_ms, rail_samples) that recorders which
+ *  crashed left behind. Those of a recorder that is running are left alone, and so is a sensor that somebody
+ *  else has set meanwhile. Blocks for milliseconds; up to 2 s where a recorder is just setting them. Any thread.
+ *  @param out receives what was done, a sentence for each sensor; none where there was nothing to do.
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (something could not be put back, such as EACCES without root;
+ *  the message says all that was done and was not). */
+FNVM_API fnvm_status fnvm_sensors_restore(const char *root, fnvm_notices **out);
+
+/** @return a sentence, borrowed until the notices are freed; NULL where index is past the last, and for NULL. */
+FNVM_API const char *fnvm_notices_text(const fnvm_notices *notices, uint32_t index);
+
+/** Frees them. NULL is allowed. */
+FNVM_API void fnvm_notices_free(fnvm_notices *notices);
+
 /* ==== Engine ================================================================================== */
 
 #define FNVM_MIN_RATE_HZ 1
@@ -285,7 +302,8 @@ typedef struct fnvm_options {
   uint32_t write_stats;       /**< 1: the trace gets a STAT chunk, and a META chunk */
   uint32_t write_metadata;    /**< 1: the trace gets a META chunk */
   uint32_t rail_update_interval_ms; /**< set the INA3221 to measure this often while recording (root only), and
-                                     *  put back what was there; 0: leave it */
+                                     *  put back what was there: at the stop, or after a crash by the next
+                                     *  start or fnvm_sensors_restore. Notices say what was done; 0: leave it */
   uint32_t rail_samples; /**< likewise how many measurements it averages: 1, 4, 16, 64, 128, 256, 512, 1024 */
 } fnvm_options;
 
@@ -355,7 +373,8 @@ FNVM_API fnvm_status fnvm_engine_wait_for_warmup(fnvm_engine *engine, uint64_t t
 
 /** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase. Every mark
  *  is followed by at least one fast sample, also when stop follows at once. Does not block but for
- *  other callers of the same function.
+ *  other callers of the same function, and for 100 ms where thousands of marks wait for the disk already; where
+ *  that does not help, the mark is refused (FNVM_E_IO, EAGAIN).
  *  @param id NULL, or receives 1, 2, 3, …
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING, FNVM_E_IO, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_sync(fnvm_engine *engine, uint64_t *id);
@@ -434,7 +453,7 @@ FNVM_API uint32_t fnvm_engine_lateness(const fnvm_engine *engine, uint32_t tier,
                                        fnvm_lateness_bucket *buckets, uint32_t capacity);
 
 /** What the user should be told about the current or last recording, one sentence each: a crashed trace
- *  that was set aside, a rate above what a sensor refreshes at.
+ *  that was set aside, a rate above what a sensor refreshes at, what a power sensor was set to.
  *  @return the text, borrowed until the engine is freed; NULL where index is past the last. */
 FNVM_API const char *fnvm_engine_notice(const fnvm_engine *engine, uint32_t index);
 

@@ -228,6 +228,12 @@ struct NodeReport {
  *  @throws std::runtime_error "Unknown board: …". */
 std::vector<NodeReport> doctor(const std::string& board = {}, const std::string& root = {});
 
+/** Puts back the settings of INA3221 power sensors that recorders which crashed left behind.
+ *  @param root as in BoardConfig.
+ *  @return what was done, a sentence for each sensor; empty where there was nothing to do.
+ *  @throws std::runtime_error where something could not be put back; it says all that was done and was not. */
+std::vector<std::string> restore_sensors(const std::string& root = {});
+
 // ==== Engine ===================================================================================
 
 /** How to record. Rates are 1 to 20000 Hz. */
@@ -338,6 +344,11 @@ struct DoctorDeleter {
   void operator()(fnvm_doctor* doctor) const noexcept { fnvm_doctor_free(doctor); }
 };
 using DoctorHandle = std::unique_ptr<fnvm_doctor, DoctorDeleter>;
+
+struct NoticesDeleter {
+  void operator()(fnvm_notices* notices) const noexcept { fnvm_notices_free(notices); }
+};
+using NoticesHandle = std::unique_ptr<fnvm_notices, NoticesDeleter>;
 
 struct EngineDeleter {
   void operator()(fnvm_engine* engine) const noexcept { fnvm_engine_free(engine); }
@@ -551,6 +562,16 @@ inline std::vector<NodeReport> doctor(const std::string& board, const std::strin
                        report.refresh_ms, report.name, report.path, report.unit, report.advice});
   }
   return reports;
+}
+
+inline std::vector<std::string> restore_sensors(const std::string& root) {
+  fnvm_notices* restored = nullptr;
+  detail::check(fnvm_sensors_restore(detail::c_string("root", root), &restored));
+  const detail::NoticesHandle handle(restored);
+  std::vector<std::string> notices;
+  while (const char* text = fnvm_notices_text(handle.get(), static_cast<uint32_t>(notices.size())))
+    notices.emplace_back(text);
+  return notices;
 }
 
 inline BoardConfig get_board_config(const std::string& name) {

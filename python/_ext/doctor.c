@@ -1,4 +1,4 @@
-/* What the doctor finds: tuples out. */
+/* What the doctor finds and puts back: tuples and sentences out. */
 #include "ext.h"
 
 #include <string.h>
@@ -55,5 +55,34 @@ PyObject *ext_doctor(PyObject *module, PyObject *args)
   }
   list = reports_to_list(state, doctor);
   fnvm_doctor_free(doctor);
+  return list;
+}
+
+PyObject *ext_restore_sensors(PyObject *module, PyObject *root_object)
+{
+  char *root = NULL;
+  fnvm_notices *notices = NULL;
+  fnvm_status status;
+  const char *text;
+  PyObject *list;
+
+  if (root_object != Py_None && PyBytes_AsStringAndSize(root_object, &root, NULL) < 0) {
+    return NULL;
+  }
+  Py_BEGIN_ALLOW_THREADS
+  status = fnvm_sensors_restore(root, &notices);
+  Py_END_ALLOW_THREADS
+  if (status != FNVM_OK) {
+    return ext_raise(PyModule_GetState(module), status);
+  }
+  list = PyList_New(0);
+  for (uint32_t i = 0; list != NULL && (text = fnvm_notices_text(notices, i)) != NULL; i++) {
+    PyObject *notice = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    if (notice == NULL || PyList_Append(list, notice) < 0) {
+      Py_CLEAR(list);
+    }
+    Py_XDECREF(notice);
+  }
+  fnvm_notices_free(notices);
   return list;
 }

@@ -49,6 +49,7 @@ PyObject *ext_get_board_config(PyObject *module, PyObject *args);
 /* ---- doctor.c -------------------------------------------------------------------------------- */
 
 PyObject *ext_doctor(PyObject *module, PyObject *args);
+PyObject *ext_restore_sensors(PyObject *module, PyObject *root);
 
 /* ---- engine.c -------------------------------------------------------------------------------- */
 

@@ -23,6 +23,10 @@ PyDoc_STRVAR(doctor_doc,
              "doctor(board, root, /)\n--\n\n"
              "What is known of each node of a board, named or detected, as tuples.");
 
+PyDoc_STRVAR(restore_sensors_doc,
+             "restore_sensors(root, /)\n--\n\n"
+             "Put back what crashed recorders have set the power sensors to; return what was done.");
+
 PyDoc_STRVAR(recover_doc,
              "recover(path, /)\n--\n\n"
              "Complete a trace whose recorder crashed; return whether it was unfinished.");
@@ -48,6 +52,7 @@ static PyMethodDef module_methods[] = {
     {"detect_board", ext_detect_board, METH_O, detect_board_doc},
     {"get_board_config", ext_get_board_config, METH_VARARGS, get_board_config_doc},
     {"doctor", ext_doctor, METH_VARARGS, doctor_doc},
+    {"restore_sensors", ext_restore_sensors, METH_O, restore_sensors_doc},
     {"recover", module_recover, METH_O, recover_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -18,17 +18,19 @@ from .board import (
     get_board_config,
     total_power_rails,
 )
-from .diagnosis import NodeReport, doctor
+from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
+from .mapped import MappedTrace, map_trace
 from .recorder import NVMetrics, recover
 from .stats import LatenessStats, SourceStats, Stats, TierStats
 from .trace import read_trace
-from .trace_data import TraceData
+from .trace_data import TraceData, TraceHeader
 
 __all__ = [
     "BoardConfig",
     "FastNVMetricsError",
     "LatenessStats",
+    "MappedTrace",
     "NVMetrics",
     "NodeReport",
     "PowerRailConfig",
@@ -37,12 +39,15 @@ __all__ = [
     "ThermalZoneConfig",
     "TierStats",
     "TraceData",
+    "TraceHeader",
     "__version__",
     "detect_board",
     "doctor",
     "get_board_config",
+    "map_trace",
     "read_trace",
     "recover",
+    "restore_sensors",
     "total_power_rails",
 ]
 

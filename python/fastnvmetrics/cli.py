@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from fastnvmetrics.diagnosis import NodeReport, doctor
+from fastnvmetrics.diagnosis import NodeReport, doctor, restore_sensors
 from fastnvmetrics.recorder import recover
 
 __all__ = ["main"]
@@ -40,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--board", metavar="NAME", help="a board by name; else the one detected")
     command.add_argument("--root", metavar="DIR", help="a directory before /proc, /sys and /etc")
     command.add_argument("--json", action="store_true", help="print a JSON list")
+    command.add_argument(
+        "--restore",
+        action="store_true",
+        help="examine nothing: put back the power sensors that a recorder which crashed had set",
+    )
     command.set_defaults(run=_doctor)
 
     options = parser.parse_args(arguments)
@@ -51,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    if options.restore:
+        done = restore_sensors(options.root)
+        if options.json:
+            print(json.dumps(done, indent=1))
+            return 0
+        for line in done or ["Nothing to put back: no recorder left a power sensor set."]:
+            print(line)
+        return 0
     nodes = doctor(options.board, root=options.root)
     if options.json:
         print(json.dumps([dataclasses.asdict(node) for node in nodes], indent=1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastnvmetrics import _native
 from fastnvmetrics._paths import PathLike
 
-__all__ = ["NodeReport", "doctor"]
+__all__ = ["NodeReport", "doctor", "restore_sensors"]
 
 _KINDS = ("board", "gpu", "cpu", "memory", "emc", "rail", "zone")
 _STATES = ("good", "absent", "forbidden", "failing", "powered down", "left out")
@@ -109,3 +109,39 @@ def doctor(board: str | None = None, *, root: PathLike | None = None) -> list[No
             _native.load().doctor(name, place)
         )
     ]
+
+
+def restore_sensors(root: PathLike | None = None) -> list[str]:
+    """Put back what recorders that crashed have set the INA3221 power sensors to.
+
+    Settings of a recorder that is running are left alone, and so is a sensor that somebody else has
+    set meanwhile. The next recording does the same by itself; ``fastnvmetrics doctor --restore`` does
+    it from the shell.
+
+    Parameters
+    ----------
+    root
+        What is put before /sys and /run; None: the environment's FASTNVMETRICS_ROOT.
+
+    Returns
+    -------
+    list of str
+        What was done, a sentence for each sensor; empty where there was nothing to do.
+
+    Raises
+    ------
+    OSError
+        Something could not be put back, such as without root; the message says all that was done
+        and was not.
+    FastNVMetricsError
+        There is no native code.
+
+    Examples
+    --------
+    >>> from fastnvmetrics import restore_sensors
+    >>> restore_sensors()  # doctest: +SKIP
+    ['The power sensor 1-0040, which a recorder that crashed had set, measures every 7 ms again.']
+    """
+    place = None if root is None else os.fsencode(root)
+    done: list[str] = _native.load().restore_sensors(place)
+    return done

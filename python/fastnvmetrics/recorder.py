@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import os
 import sys
@@ -180,6 +181,10 @@ class NVMetrics:
         """
         try:
             self._engine.stop()
+        except Exception:
+            with contextlib.suppress(RuntimeWarning):  # the failure itself is what counts
+                self._issue_notices()
+            raise
         finally:
             if not self._engine.is_running:  # another thread may have started it again
                 _recording.discard(self)
@@ -344,9 +349,17 @@ def _add_note(exc: BaseException, note: str) -> None:
 _recording: weakref.WeakSet[NVMetrics] = weakref.WeakSet()
 
 
+def _all_recording() -> list[NVMetrics]:
+    while True:
+        try:
+            return list(_recording)
+        except RuntimeError:  # another thread has started or stopped one meanwhile
+            continue
+
+
 @atexit.register
 def _complete_recordings() -> None:
-    for recorder in list(_recording):
+    for recorder in _all_recording():
         try:
             recorder.stop()
         except Exception as failure:

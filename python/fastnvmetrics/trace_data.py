@@ -1,17 +1,17 @@
-"""The type of a trace in memory."""
+"""The types of a trace in memory."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TraceData"]
+__all__ = ["TraceData", "TraceHeader"]
 
 
-class TraceData(TypedDict):
-    """What `read_trace` returns: N fast, M medium and S slow samples, each array C-contiguous."""
+class TraceHeader(TypedDict):
+    """What a trace says of itself and of how it was recorded."""
 
     board_name: str
     num_cpu_cores: int
@@ -23,6 +23,35 @@ class TraceData(TypedDict):
     slow_hz: int
     power_rail_names: list[str]
     thermal_zone_names: list[str]
+
+    # All 0 or False in traces of the C++ reference, which does not write them.
+
+    #: CLOCK_MONOTONIC at t = 0.
+    start_monotonic_ns: int
+    #: CLOCK_REALTIME at t = 0.
+    start_realtime_ns: int
+    #: Deadlines skipped because the tier was late.
+    missed_fast: int
+    missed_medium: int
+    missed_slow: int
+    #: Samples lost because the disk could not keep up.
+    dropped_samples: int
+    #: Failed reads of any source.
+    read_errors: int
+    #: Whether the trace was completed after a crash.
+    recovered: bool
+    #: Whether `gpu_load` was measured.
+    gpu_available: bool
+
+    #: Facts of the board and of the run (``NVMetrics(metadata=True)``), as docs/trace-format.md
+    #: defines them; None where the trace has none.
+    metadata: dict[str, Any] | None
+    #: Statistics of the run (``NVMetrics(stats=True)``), likewise.
+    stats: dict[str, Any] | None
+
+
+class TraceData(TraceHeader):
+    """What `read_trace` returns: N fast, M medium and S slow samples, each array C-contiguous."""
 
     #: (N,) seconds since the start, the same zero for the three tiers.
     fast_time_s: npt.NDArray[np.float64]
@@ -52,22 +81,3 @@ class TraceData(TypedDict):
     temp_c: npt.NDArray[np.float32]
     #: (N,) the last `sync()` before each fast sample; 0 before the first.
     sync_id: npt.NDArray[np.uint64]
-
-    # All 0 or False in traces of the C++ reference, which does not write them.
-
-    #: CLOCK_MONOTONIC at t = 0.
-    start_monotonic_ns: int
-    #: CLOCK_REALTIME at t = 0.
-    start_realtime_ns: int
-    #: Deadlines skipped because the tier was late.
-    missed_fast: int
-    missed_medium: int
-    missed_slow: int
-    #: Samples lost because the disk could not keep up.
-    dropped_samples: int
-    #: Failed reads of any source.
-    read_errors: int
-    #: Whether the trace was completed after a crash.
-    recovered: bool
-    #: Whether `gpu_load` was measured.
-    gpu_available: bool

@@ -26,9 +26,11 @@ quietly() {
 python=${PYTHON:-/usr/bin/python3}
 [[ -x $python ]] || python=$(command -v python3 || true)
 
-# Installs the Debian packages that are missing.
+# need_debian_packages [COMMAND...]: installs the Debian packages that are missing: those that everything
+# needs, and commands that are packages of the same name.
 need_debian_packages() {
-  local missing=()
+  local missing=() command
+  for command in "$@"; do command -v "$command" >/dev/null || missing+=("$command"); done
   has_c_compiler || missing+=(gcc g++)
   [[ -n $python ]] || missing+=(python3)
   if [[ -z $python || $python == /usr/bin/python3 ]]; then
@@ -68,7 +70,7 @@ build_wheel() {
   local stamp=build/wheel/.built
   wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1 || true)
   if [[ -z $wheel || -n $(find Package.swift Sources include python scripts/build-library pyproject.toml setup.py \
-    -newer "$stamp" -type f -not -name '*.pyc' -print -quit 2>/dev/null) ]]; then
+    -newer "$stamp" -type f -not -name '*.pyc' -not -path '*.egg-info/*' -print -quit 2>/dev/null) ]]; then
     say "building the Python package (a minute the first time)"
     rm -rf build/wheel
     mkdir -p build/wheel

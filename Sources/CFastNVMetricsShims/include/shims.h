@@ -32,6 +32,8 @@ FNVM_REALTIME long fnvm_sys_pread(int fd, void *buffer, size_t size, int64_t off
 FNVM_REALTIME long fnvm_sys_read_afresh(const char *path, void *buffer, size_t size);
 // Whether the file is the kernel's own procfs.
 bool fnvm_sys_is_procfs(int fd);
+// Whether the file is the kernel's own sysfs.
+bool fnvm_sys_is_sysfs(int fd);
 // Whether the path lies on a disk or in memory, where a read takes no longer than the copy. 1 or 0, or a negative
 // errno.
 int fnvm_sys_is_storage(const char *path);
@@ -61,11 +63,13 @@ int fnvm_sys_try_lock(int fd);
 void fnvm_sys_unlock(int fd);
 int fnvm_sys_renameat(int directory, const char *from, const char *to);
 int fnvm_sys_unlinkat(int directory, const char *name);
+int fnvm_sys_mkdir(const char *path, unsigned mode);
 
 struct fnvm_sys_stat {
   uint64_t device, inode;
   int64_t size;
   uint64_t links;
+  uint32_t owner;
   bool is_regular, is_directory, is_link;
 };
 int fnvm_sys_fstat(int fd, struct fnvm_sys_stat *out);
@@ -81,8 +85,10 @@ void fnvm_sys_closedir(void *directory);
 
 // ---- memory ----
 
-// Zeroed memory whose pages are present, so that its first use does not fault. NULL on failure.
+// Zeroed memory. NULL on failure.
 void *fnvm_sys_map_anonymous(size_t size);
+// Makes its pages present, so that their first use does not fault. Others may use them meanwhile.
+void fnvm_sys_populate(void *address, size_t size);
 int fnvm_sys_map_file(int fd, size_t size, void **out);
 void fnvm_sys_unmap(void *address, size_t size);
 
@@ -100,7 +106,7 @@ FNVM_REALTIME void fnvm_sys_futex_wake_all(const uint32_t *word);
 
 // ---- threads and processes ----
 
-// Starts a thread with every signal blocked and timer slack 1 ns, called name (15 bytes).
+// Starts a thread with every signal blocked, timer slack 1 ns and short turns on the CPU, called name (15 bytes).
 int fnvm_sys_thread_start(uintptr_t *thread, const char *name, void (*body)(void *), void *context);
 void fnvm_sys_thread_join(uintptr_t thread);
 // It is never joined, and gone when it ends.
@@ -114,6 +120,8 @@ int fnvm_sys_thread_set_realtime(uintptr_t thread, int priority);
 int fnvm_sys_thread_set_cpu(uintptr_t thread, unsigned cpu);
 int fnvm_sys_lock_memory(void *address, size_t size);
 int fnvm_sys_pid(void);
+// Whose files this process makes.
+uint32_t fnvm_sys_effective_user(void);
 
 // Changes in a forked child: whoever remembers it can tell that it is one. Any thread.
 unsigned fnvm_sys_fork_generation(void);

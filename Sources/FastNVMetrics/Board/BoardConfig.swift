@@ -65,23 +65,32 @@ public struct BoardConfig: Equatable, Sendable {
   func validate() throws(FNVMError) {
     guard (1...Self.maxCPUCores).contains(cpuCoreCount) else {
       throw FNVMError(
-        .invalid, "a board has 1 to \(Self.maxCPUCores) CPU cores, not \(cpuCoreCount)")
+        .invalid,
+        joined(
+          "a board has 1 to ", decimal(Self.maxCPUCores), " CPU cores, not ", decimal(cpuCoreCount))
+      )
     }
     guard powerRails.count <= Self.maxPowerRails else {
       throw FNVMError(
-        .invalid, "a trace holds at most \(Self.maxPowerRails) power rails, not \(powerRails.count)"
+        .invalid,
+        joined(
+          "a trace holds at most ", decimal(Self.maxPowerRails), " power rails, not ",
+          decimal(powerRails.count))
       )
     }
     guard thermalZones.count <= Self.maxThermalZones else {
       throw FNVMError(
         .invalid,
-        "a trace holds at most \(Self.maxThermalZones) thermal zones, not \(thermalZones.count)")
+        joined(
+          "a trace holds at most ", decimal(Self.maxThermalZones), " thermal zones, not ",
+          decimal(thermalZones.count)))
     }
     var paths = [gpuLoadPath, emcActmonPath, emcClkRatePath, root]
     for rail in powerRails { paths += [rail.voltagePath, rail.currentPath] }
     for zone in thermalZones { paths.append(zone.tempPath) }
     for path in paths where path.containsNUL {
-      throw FNVMError(.invalid, path: path, "a path of the board contains a NUL byte: \(path)")
+      throw FNVMError(
+        .invalid, path: path, joined("a path of the board contains a NUL byte: ", path.description))
     }
   }
 }

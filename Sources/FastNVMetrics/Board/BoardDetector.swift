@@ -67,19 +67,25 @@ enum BoardDetector {
     for string in tree.compatible {
       found += (found.isEmpty ? "" : ", ") + String(decoding: string, as: UTF8.self)
     }
-    let place = root.prefix.isEmpty ? "" : " under \(root.prefix)"
+    let place = root.prefix.isEmpty ? "" : joined(" under ", root.prefix.description)
     let what =
       found.isEmpty
-      ? "there is no device tree\(place)" : "compatible strings found\(place): \(found)"
+      ? joined("there is no device tree", place)
+      : joined("compatible strings found", place, ": ", found)
     if let product = tree.unsupportedProduct() {
       return FNVMError(
         .noBoard,
-        "\(product) is not supported, it has no GPU load node: \(what). Ask for the board \"generic_linux\" by name to record CPU, RAM, rails and zones."
+        joined(
+          product, " is not supported, it has no GPU load node: ", what,
+          ". Ask for the board \"generic_linux\" by name to record CPU, RAM, rails and zones.")
       )
     }
     return FNVMError(
       .noBoard,
-      "no supported Jetson board: \(what). Ask for a board by name (\"agx_orin\", \"orin_nx\", \"orin_nano\", or \"generic_linux\" for any Linux machine), describe one yourself, or set FASTNVMETRICS_ROOT to where the board's /proc and /sys are mounted."
+      joined(
+        "no supported Jetson board: ", what,
+        ". Ask for a board by name (\"agx_orin\", \"orin_nx\", \"orin_nano\", or \"generic_linux\" for any Linux machine), describe one yourself, or set FASTNVMETRICS_ROOT to where the board's /proc and /sys are mounted."
+      )
     )
   }
 }
@@ -112,6 +118,7 @@ extension BoardConfig {
     if let board = BoardCatalog.board(named: name) { return board.nominalConfig(root: root) }
     throw FNVMError(
       .unknownBoard,
-      "Unknown board: \(name). There are agx_orin, orin_nx, orin_nano and generic_linux.")
+      joined("Unknown board: ", name, ". There are agx_orin, orin_nx, orin_nano and generic_linux.")
+    )
   }
 }

@@ -67,6 +67,11 @@ struct HwmonChip {
       }
   }
 
+  /// The innermost device on an I2C bus that a path leads through; nil where there is none.
+  static func busAddress(in path: SystemPath) -> [UInt8]? {
+    path.bytes.split(separator: slash).map { Array($0) }.last(where: isBusAddress)
+  }
+
   var isINA3221: Bool { name == Array("ina3221".utf8) }
 
   /// The rails of the chip: channels that have a voltage and a current, are enabled and connected.

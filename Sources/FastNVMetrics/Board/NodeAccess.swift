@@ -17,6 +17,8 @@ enum NodeAccess {
     while true {
       let answer = place.withCString { fnvm_sys_is_storage($0) }
       if answer >= 0 { return answer == 0 }
+      // Nothing will ever be there.
+      if answer == -ErrorNumber.nameTooLong { return false }
       // Not there yet: it will be where its directory is.
       let parent = place.parent
       if parent == place { return true }

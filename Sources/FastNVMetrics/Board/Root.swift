@@ -32,6 +32,13 @@ struct Root: Sendable {
     SystemPath(bytes: prefix.bytes + absolute.bytes)
   }
 
+  /// A path without the root before it; nil where it does not lie under the root.
+  func inside(_ path: SystemPath) -> SystemPath? {
+    guard path.isAbsolute, path.bytes.starts(with: prefix.bytes) else { return nil }
+    let rest = SystemPath(bytes: Array(path.bytes[prefix.bytes.count...]))
+    return rest.isAbsolute ? rest : nil
+  }
+
   /// Where an absolute path leads with every link followed inside the root; nil where nothing is
   /// there.
   func resolve(_ absolute: SystemPath) -> Resolved? {

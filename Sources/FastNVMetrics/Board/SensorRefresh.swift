@@ -24,6 +24,9 @@ struct SensorRefresh {
     let (perSecond, isHuge) = slowest.multipliedReportingOverflow(by: Int64(mediumHz))
     if !isHuge && perSecond <= 1000 { return nil }
     return
-      "The power rails are read at \(mediumHz) Hz, but their sensor measures only every \(slowest) ms (update_interval): samples in between repeat the last value."
+      joined(
+        "The power rails are read at ", decimal(mediumHz),
+        " Hz, but their sensor measures only every ", decimal(slowest),
+        " ms (update_interval): samples in between repeat the last value.")
   }
 }

@@ -24,10 +24,10 @@ struct Examination {
       report.advice = "no device tree: not a Jetson, or its /proc is not mounted under the root"
     } else if let product = tree.unsupportedProduct() {
       report.state = .absent
-      report.advice = "\(product) is not supported (\(strings))"
+      report.advice = joined(product, " is not supported (", strings, ")")
     } else if tree.board() == nil {
       report.state = .absent
-      report.advice = "no module that is known: \(strings)"
+      report.advice = joined("no module that is known: ", strings)
     } else {
       report.state = .good
       report.advice = strings
@@ -109,8 +109,9 @@ struct Examination {
     let path = root.path("/proc/meminfo")
     var report = measure(.memory, "meminfo", path, unit: "kB used", isNumber: false)
     if case .bytes(let bytes) = TextFile.read(path) {
+      var place = 0
       let memory = bytes.withUnsafeBytes { buffer in
-        buffer.baseAddress.flatMap { MemoryProbe.parse($0, buffer.count) }
+        buffer.baseAddress.flatMap { MemoryProbe.scan($0, buffer.count, &place) }
       }
       report.value = Int64(clamping: memory?.usedKB ?? 0)
     }
@@ -137,7 +138,7 @@ struct Examination {
   private func missingEMC(_ name: String, _ places: [String]) -> NodeReport {
     var report = firstCandidate(.emc, name, places)
     switch report.state {
-    case .forbidden: report.advice = "EMC will read -1: \(Self.setup)"
+    case .forbidden: report.advice = joined("EMC will read -1: ", Self.setup)
     case .absent:
       report.advice =
         NodeAccess.check(root.path("/sys/kernel/debug")) == 0
@@ -160,7 +161,7 @@ struct Examination {
         var report = NodeReport(kind: .rail, name: rail.label, path: rail.currentPath)
         report.state = .forbidden
         report.errno = NodeAccess.check(rail.currentPath)
-        report.advice = "the rail is left out: \(Self.setup)"
+        report.advice = joined("the rail is left out: ", Self.setup)
         return report
       }
     }
@@ -175,7 +176,7 @@ struct Examination {
         }
         var report = NodeReport(
           kind: .rail, name: rail.label,
-          path: root.path("/sys/bus/i2c/drivers/ina3221/\(rail.chip)"))
+          path: root.path(joined("/sys/bus/i2c/drivers/ina3221/", rail.chip)))
         report.advice =
           chips.contains(where: { $0.isINA3221 })
           ? "no enabled channel of an INA3221 has this label"
@@ -183,6 +184,7 @@ struct Examination {
         reports.append(report)
       }
     }
+    let leftovers = SensorRestoration.leftovers(root: root)
     for (index, rail) in found.enumerated() {
       var report = measure(.rail, rail.label, rail.currentPath, unit: "mW")
       let voltage = TextFile.integer(rail.voltagePath)
@@ -195,9 +197,15 @@ struct Examination {
       if index >= BoardConfig.maxPowerRails {
         report.state = .leftOut
         report.advice =
-          "a trace holds \(BoardConfig.maxPowerRails) rails: describe the board yourself to choose"
+          joined(
+            "a trace holds ", decimal(BoardConfig.maxPowerRails),
+            " rails: describe the board yourself to choose")
       } else if let samples = refresh.samples, samples > 1 {
-        report.advice = "the sensor averages \(samples) measurements"
+        report.advice = joined("the sensor averages ", decimal(samples), " measurements")
+      }
+      let directory = rail.currentPath.parent
+      for leftover in leftovers where leftover.directory ?? directory == directory {
+        report.advice += (report.advice.isEmpty ? "" : "; ") + leftover.advice
       }
       reports.append(report)
     }
@@ -214,7 +222,9 @@ struct Examination {
         if index >= BoardConfig.maxThermalZones {
           report.state = .leftOut
           report.advice =
-            "a trace holds \(BoardConfig.maxThermalZones) zones: describe the board yourself to choose"
+            joined(
+              "a trace holds ", decimal(BoardConfig.maxThermalZones),
+              " zones: describe the board yourself to choose")
         }
         return report
       }
@@ -311,7 +321,7 @@ extension NodeReport {
       advice = "it does not hold a number"
     default:
       state = .failing
-      advice = "reading it fails: \(errorText(errno))"
+      advice = joined("reading it fails: ", errorText(errno))
     }
   }
 }

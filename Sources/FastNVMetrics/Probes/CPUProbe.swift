@@ -25,7 +25,7 @@ struct CPUProbe: ~Copyable {
   /// How long a sample can still change.
   let openNanoseconds: UInt64
 
-  /// The budget for correction; with a write at least every 50 ms a crash loses less than 250 ms.
+  /// The budget for correction; with a write every 75 ms a crash loses less than 250 ms.
   private static var longestOpen: UInt64 { 100_000_000 }
   private static var statPeriod: UInt64 { 10_000_000 }
 

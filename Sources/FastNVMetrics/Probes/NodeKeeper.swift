@@ -31,7 +31,7 @@ final class NodeKeeper: @unchecked Sendable {
     while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) {
       round = (round + 1) % Self.roundsPerSearch
       for watch in watches {
-        watch.tend(searching: round == 0)
+        watch.tend(searching: round == 0, looking: round % 2 == 0)
         if stop.value != 0 { return }
       }
     }

@@ -10,6 +10,8 @@ final class NodeWatch {
   private var path: SystemPath
   /// Which file was opened last, to notice when another one takes its place.
   private var identity: (device: UInt64, inode: UInt64)?
+  /// A node of sysfs or procfs answers ENODEV once it is gone: there is no need to look.
+  private var saysItself = false
   /// Paths that were handed to the tick: it must not free them.
   private var handedOut: [UnsafeMutablePointer<CChar>] = []
 
@@ -45,14 +47,17 @@ final class NodeWatch {
 
   /// Leaves a new descriptor where one is wanted, and where the path leads to another file by now.
   ///
-  /// - Parameter searching: whether to look for a node that has never been found.
-  func tend(searching: Bool) {
+  /// - Parameters:
+  ///   - searching: whether to look for a node that has never been found.
+  ///   - looking: whether to look if the path leads to another file by now.
+  func tend(searching: Bool, looking: Bool) {
     if mailbox.pointee.isWanted.load(ordering: .acquiring) {
       if path.isEmpty && !searching { return }
       let found = locator.findAgain(after: path)
       if !found.isEmpty { leave(found) }
       return
     }
+    if saysItself || !looking { return }
     // One that was left and not taken yet is looked at in the next round.
     if mailbox.pointee.replacement.load(ordering: .relaxed) >= 0 { return }
     switch whatIsThere() {
@@ -92,6 +97,7 @@ final class NodeWatch {
     if fd < 0 { return fd }
     var status = fnvm_sys_stat()
     if fnvm_sys_fstat(fd, &status) == 0 { identity = (status.device, status.inode) }
+    saysItself = fnvm_sys_is_sysfs(fd) || fnvm_sys_is_procfs(fd)
     if mailbox.pointee.path.load(ordering: .relaxed) == nil || path != self.path {
       let copy = UnsafeMutablePointer<CChar>.allocate(capacity: path.bytes.count + 1)
       for (i, byte) in path.bytes.enumerated() { copy[i] = CChar(bitPattern: byte) }

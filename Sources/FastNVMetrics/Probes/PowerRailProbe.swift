@@ -107,6 +107,8 @@ struct PowerRailProbes: ~Copyable, SampleSource {
     rails.deallocate()
   }
 
+  var isEmpty: Bool { count == 0 }
+
   func align(to deadline: UInt64) {
     for i in 0..<count { rails[i].align(to: deadline) }
   }

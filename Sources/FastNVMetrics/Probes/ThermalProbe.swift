@@ -67,6 +67,8 @@ struct ThermalProbes: ~Copyable, SampleSource {
     zones.deallocate()
   }
 
+  var isEmpty: Bool { count == 0 }
+
   func align(to deadline: UInt64) {
     for i in 0..<count { zones[i].align(to: deadline) }
   }

@@ -26,32 +26,65 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
     self.period = period
   }
 
+  /// A tier without anything to read need not wake for each of its ticks.
+  private static var batchNanoseconds: UInt64 { 100_000_000 }
+
   /// Waits for the warm-up, then samples until the tier is stopped.
   fileprivate mutating func run(startTime: UInt64, stop: FutexReference, warm: FutexReference) {
     _ = warm.wait(while: 0, until: .max)
+    if source.isEmpty { return runEmpty(startTime: startTime, stop: stop) }
     var ticker = Ticker(first: Clock.monotonic(), period: period, stop: stop)
     source.align(to: ticker.deadline)
     while ticker.wait() == .tick {
-      sample(startTime: startTime, deadline: ticker.deadline)
+      if ring.hasRoom(forClosing: false) {
+        let record = ring.begin()
+        let now = Clock.monotonic()
+        counters.pointee.lateness.note(now &- ticker.deadline)
+        store(now &- startTime, into: record)
+        source.fill(record, at: now, scratch, &tally)
+        take()
+      } else {
+        drop()
+      }
       ticker.advance(now: Clock.monotonic())
       counters.pointee.missed.store(ticker.missed, ordering: .relaxed)
-      counters.pointee.dropped.store(dropped, ordering: .relaxed)
     }
   }
 
-  private mutating func sample(startTime: UInt64, deadline: UInt64) {
-    guard ring.hasRoom(forClosing: false) else {
-      dropped &+= 1
-      return
+  /// The times of the ticks that would have been, in batches: there is nothing that could be late.
+  private mutating func runEmpty(startTime: UInt64, stop: FutexReference) {
+    var next = Clock.monotonic()
+    let batch = max(period, Self.batchNanoseconds)
+    var isStopped = false
+    while !isStopped {
+      isStopped = stop.wait(while: 0, until: next &+ batch &- period)
+      let now = Clock.monotonic()
+      while next <= now {
+        if ring.hasRoom(forClosing: false) {
+          store(next &- startTime, into: ring.begin())
+          counters.pointee.lateness.note(0)
+          take()
+        } else {
+          drop()
+        }
+        next &+= period
+      }
     }
-    let record = ring.begin()
-    let now = Clock.monotonic()
-    counters.pointee.lateness.note(now &- deadline)
-    // Every record begins with its time.
-    record.storeBytes(of: Double(now &- startTime) / 1e9, as: Double.self)
-    source.fill(record, at: now, scratch, &tally)
+  }
+
+  /// Every record begins with its time.
+  private func store(_ nanoseconds: UInt64, into record: UnsafeMutableRawPointer) {
+    record.storeBytes(of: Double(nanoseconds) / 1e9, as: Double.self)
+  }
+
+  private mutating func take() {
     ring.take()
     ring.close(before: ring.next)
+  }
+
+  private mutating func drop() {
+    dropped &+= 1
+    counters.pointee.dropped.store(dropped, ordering: .relaxed)
   }
 }
 

@@ -22,6 +22,7 @@ struct SampleRing: ~Copyable {
       throw FNVMError(
         .noMemory, "cannot allocate a ring of \(capacity * recordSize) bytes; lower the rates")
     }
+    fnvm_sys_populate(memory, min(capacity * recordSize, Self.presentAtOnce))
     self.memory = memory
     byteCount = capacity * recordSize
     self.recordSize = recordSize
@@ -35,6 +36,13 @@ struct SampleRing: ~Copyable {
     state.deinitialize(count: 1)
     state.deallocate()
   }
+
+  /// Memory that is present before the first sample; the rest comes while it is filled.
+  private static var presentAtOnce: Int { 128 * 1024 }
+
+  /// Makes the memory present, so that using it does not fault. On a thread that has the time, while the tier fills
+  /// what is present already.
+  func populate() { fnvm_sys_populate(memory, byteCount) }
 
   /// The memory of the records.
   var memoryBytes: UnsafeMutableRawBufferPointer {

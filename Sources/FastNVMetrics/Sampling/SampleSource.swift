@@ -7,6 +7,9 @@ protocol SampleSource: ~Copyable {
     _ record: UnsafeMutableRawPointer, at now: UInt64, _ scratch: borrowing Scratch,
     _ tally: inout ReadTally)
 
+  /// Whether it reads nothing: a sample of it is a time and no more.
+  var isEmpty: Bool { get }
+
   /// Tells threads that read for the tier when it ticks.
   func align(to deadline: UInt64)
 }

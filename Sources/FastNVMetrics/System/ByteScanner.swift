@@ -13,6 +13,9 @@ struct ByteScanner {
 
   var isAtEnd: Bool { position >= end }
 
+  /// How many bytes are left.
+  var remaining: Int { end - position }
+
   private var byte: UInt8 { position.load(as: UInt8.self) }
 
   /// The next number; nil where there is none, and then nothing but blanks is consumed.

@@ -5,6 +5,7 @@ enum ErrorNumber {
   static var accessDenied: CInt { EACCES }
   static var again: CInt { EAGAIN }
   static var busy: CInt { EBUSY }
+  static var exists: CInt { EEXIST }
   static var io: CInt { EIO }
   static var invalid: CInt { EINVAL }
   static var isDirectory: CInt { EISDIR }

@@ -31,7 +31,25 @@ struct FutexReference: @unchecked Sendable {
   /// Stores and wakes everyone who sleeps on the word.
   func post(_ value: UInt32) {
     storage.pointee.store(value, ordering: .sequentiallyConsistent)
+    wakeAll()
+  }
+
+  private func wakeAll() {
     fnvm_sys_futex_wake_all(UnsafeRawPointer(storage).assumingMemoryBound(to: UInt32.self))
+  }
+
+  /// Stores where the word is `expected`.
+  ///
+  /// - Returns: whether it was.
+  func replace(_ expected: UInt32, by value: UInt32) -> Bool {
+    storage.pointee.compareExchange(
+      expected: expected, desired: value, ordering: .sequentiallyConsistent
+    ).exchanged
+  }
+
+  /// Stores where the word is `expected`, and wakes everyone who sleeps on it then.
+  func replaceAndWake(_ expected: UInt32, by value: UInt32) {
+    if replace(expected, by: value) { wakeAll() }
   }
 
   /// Sleeps while the word is `expected`, until `deadline` (CLOCK_MONOTONIC; `.max`: for ever).

@@ -29,6 +29,7 @@ public struct SystemPath: Equatable, Sendable, ExpressibleByStringLiteral, Custo
   }
 
   /// The path as text, for people: bytes that are not UTF-8 show as U+FFFD.
+  @inline(never)
   public var description: String { String(decoding: bytes, as: UTF8.self) }
 
   /// Whether there is no path at all; in a board this means that the node is not available.

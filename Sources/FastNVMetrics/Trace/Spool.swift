@@ -13,9 +13,11 @@ final class Spool: @unchecked Sendable {
   /// Brings the header up to date, so that a crash leaves counts of a second ago.
   private let refreshHeader: () -> Void
 
-  /// A crash loses at most this, what is open for correction, and one write.
-  private static let interval: UInt64 = 50_000_000
-  private static let roundsPerHeader = 20
+  /// Of fast samples a crash loses at most this, what is open for correction, and one write.
+  private static let interval: UInt64 = 75_000_000
+  /// The other streams are small, and nothing in them is open for correction: they wait for another round.
+  private static let roundsPerSmallStream = 2
+  private static let roundsPerHeader = 14
 
   init(
     files: TraceFiles, syncLog: SyncLog, fast: RingConsumer, medium: RingConsumer,
@@ -31,11 +33,21 @@ final class Spool: @unchecked Sendable {
   }
 
   /// The body of the thread, until `stop` is posted.
-  func run(stop: FutexReference) {
+  ///
+  /// - Parameter word: 0: nothing; 1: stop; 2: somebody waits for room (`SpoolRequest`).
+  func run(_ word: FutexReference) {
     var rounds = 0
-    while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) {
-      drain()
+    var next = Clock.monotonic() &+ Self.interval
+    while true {
+      if word.wait(while: 0, until: next) {
+        if !word.replace(SpoolRequest.wanted, by: 0) { return }
+        drainSmallStreams()
+        continue
+      }
+      next = Clock.monotonic() &+ Self.interval
       rounds += 1
+      drain(fast, to: .fast)
+      if rounds % Self.roundsPerSmallStream == 0 { drainSmallStreams() }
       if rounds % Self.roundsPerHeader == 1 { refreshHeader() }
     }
   }
@@ -46,6 +58,10 @@ final class Spool: @unchecked Sendable {
   /// Writes everything that is closed.
   func drain() {
     drain(fast, to: .fast)
+    drainSmallStreams()
+  }
+
+  private func drainSmallStreams() {
     drain(medium, to: .medium)
     drain(slow, to: .slow)
     note(syncLog.flush(to: files))
@@ -68,4 +84,15 @@ final class Spool: @unchecked Sendable {
     firstError = .io(
       error, "write the trace", files.path, hint: "what was written until then is kept")
   }
+}
+
+/// Asks the spool to write before its time.
+struct SpoolRequest {
+  fileprivate static var wanted: UInt32 { 2 }
+  private let word: FutexReference
+
+  /// - Parameter word: the one that the spool sleeps on.
+  init(_ word: FutexReference) { self.word = word }
+
+  func post() { word.replaceAndWake(0, by: Self.wanted) }
 }

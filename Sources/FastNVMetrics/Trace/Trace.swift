@@ -22,7 +22,9 @@ public final class Trace: Sendable {
     else {
       throw FNVMError(
         .format, path: path,
-        "Truncated: \(path) has \(file.bytes.count) bytes, its header counts more")
+        joined(
+          "Truncated: ", path.description, " has ", decimal(file.bytes.count),
+          " bytes, its header counts more"))
     }
     self.init(file: file, header: header, offsets: offsets.map { Int($0) }, path: path)
   }
@@ -67,7 +69,10 @@ public final class Trace: Sendable {
   ) throws(FNVMError) -> (type: [UInt8], payload: UnsafeRawBufferPointer) {
     guard chunkTable.entries.indices.contains(index) else {
       throw FNVMError(
-        .invalid, path: path, "\(path) has \(chunkCount) chunks, none of number \(index)")
+        .invalid, path: path,
+        joined(
+          path.description, " has ", decimal(chunkCount), " chunks, none of number ", decimal(index)
+        ))
     }
     let entry = chunkTable.entries[index]
     let payload = UnsafeRawBufferPointer(rebasing: file.bytes[entry.payload])
@@ -78,7 +83,9 @@ public final class Trace: Sendable {
     case nil where Checksum().of(payload) != entry.checksum: what = "does not match its checksum"
     case nil: return (entry.typeBytes, payload)
     }
-    throw FNVMError(.format, path: path, "Corrupt chunk: number \(index) of \(path) \(what)")
+    throw FNVMError(
+      .format, path: path,
+      joined("Corrupt chunk: number ", decimal(index), " of ", path.description, " ", what))
   }
 
   private func records<Record>(_ stream: TraceStream, _ count: UInt64) -> TraceRecords<Record> {
@@ -106,7 +113,10 @@ public final class Trace: Sendable {
     if header.isUnfinished {
       throw FNVMError(
         .unfinished, path: path,
-        "Unfinished trace: \(path) is being recorded or its recorder crashed; if it crashed, complete it with: fastnvmetrics recover \(path)"
+        joined(
+          "Unfinished trace: ", path.description,
+          " is being recorded or its recorder crashed; if it crashed, complete it with: fastnvmetrics recover ",
+          path.description)
       )
     }
     return header
@@ -121,19 +131,26 @@ extension TraceHeader {
     func refused(_ why: String) -> FNVMError { FNVMError(.format, path: path, why) }
     guard bytes.count >= TraceFormat.headerSize else {
       throw refused(
-        "File too small: \(path) has \(bytes.count) bytes, a trace at least \(TraceFormat.headerSize)"
+        joined(
+          "File too small: ", path.description, " has ", decimal(bytes.count),
+          " bytes, a trace at least ", decimal(TraceFormat.headerSize))
       )
     }
     guard UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == TraceFormat.magic else {
-      throw refused("Bad magic: \(path) is not a fastnvmetrics trace")
+      throw refused(joined("Bad magic: ", path.description, " is not a fastnvmetrics trace"))
     }
     let version = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
     guard version == TraceFormat.version else {
-      throw refused("Unsupported version: \(path) is version \(version), this library reads 1")
+      throw refused(
+        joined(
+          "Unsupported version: ", path.description, " is version ", decimal(version),
+          ", this library reads 1"))
     }
     guard let header = TraceHeader(decoding: bytes) else {
       throw refused(
-        "Corrupt header: \(path) counts more cores, rails or zones than a trace can hold")
+        joined(
+          "Corrupt header: ", path.description,
+          " counts more cores, rails or zones than a trace can hold"))
     }
     return header
   }

@@ -23,7 +23,7 @@ extension TraceFiles {
     header.fastSampleCount = recordCount(.fast)
     header.mediumSampleCount = recordCount(.medium)
     header.slowSampleCount = recordCount(.slow)
-    header.syncPointCount = syncPointsBefore(header.fastSampleCount)
+    header.syncPointCount = try syncPointsBefore(header.fastSampleCount)
     header.chunksOffset = chunks.isEmpty ? 0 : header.byteCount ?? 0
 
     // Once the header has counts, a file that is long enough for them has everything.
@@ -98,7 +98,7 @@ extension TraceFiles {
 
   /// The sync points that have a fast sample after them in the file: all, unless samples were lost
   /// at the end.
-  private func syncPointsBefore(_ fastSamples: UInt64) -> UInt64 {
+  private func syncPointsBefore(_ fastSamples: UInt64) throws(FNVMError) -> UInt64 {
     var count = recordCount(.syncPoints)
     while count > 0 {
       var index: UInt64 = 0
@@ -106,6 +106,11 @@ extension TraceFiles {
         Int64(count - 1) * Int64(TraceFormat.SyncPoint.size)
         + Int64(TraceFormat.SyncPoint.fastSampleIndex)
       let read = fnvm_sys_pread(descriptor(of: .syncPoints), &index, 8, offset)
+      if read < 0 {
+        throw .io(
+          CInt(truncatingIfNeeded: -read), "complete the trace", path,
+          hint: Self.recoverHint(path))
+      }
       if read == 8, UInt64(littleEndian: index) < fastSamples { break }
       count -= 1
     }

@@ -65,7 +65,10 @@ extension TraceFiles {
       // Between opening and locking, its owner may have renamed or removed it: then it is not ours.
       if location.holds(file.rawValue, at: name) {
         let error = fnvm_sys_ftruncate(file.rawValue, 0)
-        if error != 0 { throw .io(-error, "create the trace", location.shown) }
+        if error != 0 {
+          location.remove(name)
+          throw .io(-error, "create the trace", location.shown)
+        }
         return file
       }
     }
@@ -91,14 +94,27 @@ extension TraceFiles {
     let old = OwnedDescriptor(owning: fd)
     if fnvm_sys_try_lock(old.rawValue) != 0 { throw busy(location.shown) }
     var bytes = [UInt8](repeating: 0, count: TraceFormat.headerSize)
-    let header = bytes.withUnsafeMutableBytes { raw -> TraceHeader? in
-      guard fnvm_sys_pread(old.rawValue, raw.baseAddress, raw.count, 0) == raw.count,
+    let count = bytes.withUnsafeMutableBytes {
+      fnvm_sys_pread(old.rawValue, $0.baseAddress, $0.count, 0)
+    }
+    // It may be all that is left of a recording.
+    if count < 0 {
+      throw .io(CInt(truncatingIfNeeded: -count), "replace the trace", location.shown)
+    }
+    let header = bytes.withUnsafeBytes { raw -> TraceHeader? in
+      guard Int(count) == raw.count,
         raw.loadUnaligned(as: UInt32.self) == TraceFormat.magic.littleEndian
       else { return nil }
-      return TraceHeader(decoding: UnsafeRawBufferPointer(raw))
+      return TraceHeader(decoding: raw)
     }
     guard let header, header.isUnfinished else { return "" }
-    let suffix = ".unfinished-\(header.startRealtimeNanoseconds)"
+    var suffix = ".unfinished-\(header.startRealtimeNanoseconds)"
+    // Boards without a clock of their own begin at the same time again and again.
+    var copy = 1
+    while location.status(of: location.name(suffix: suffix)) != nil {
+      copy += 1
+      suffix = ".unfinished-\(header.startRealtimeNanoseconds)-\(copy)"
+    }
     let error = location.setAside(suffix)
     if error != 0 {
       location.putBack(suffix)

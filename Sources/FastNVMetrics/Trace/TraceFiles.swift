@@ -150,6 +150,8 @@ final class TraceFiles {
   var notice: String? {
     if asideSuffix.isEmpty { return nil }
     return
-      "The trace of a recorder that crashed was set aside as \(path)\(asideSuffix); complete it with: fastnvmetrics recover \(path)\(asideSuffix)"
+      joined(
+        "The trace of a recorder that crashed was set aside as ", path.description, asideSuffix,
+        "; complete it with: fastnvmetrics recover ", path.description, asideSuffix)
   }
 }

@@ -51,15 +51,12 @@ extension Trace {
     var there = descriptors.enumerated().map { recordsThatFit($0.element, $0.offset) }
     // What the counts leave out was found bad, and counted as dropped, by a recovery that was killed.
     if isClosing { there = zip(there, header.recordCounts).map { min($0, $1) } }
-    let written = WrittenRecords()
     let good: [UInt64]
-    if journal.rawValue >= 0 {
-      good = zip(written.vouched(by: journal.rawValue, in: descriptors), there).map { min($0, $1) }
-    } else {
-      good = zip(descriptors, there).enumerated().map { index, file in
-        guard let stream = TraceStream(rawValue: index) else { return 0 }
-        return written.plausible(in: file.0, stream, atMost: file.1)
-      }
+    do throws(FNVMError) {
+      good = try goodRecords(descriptors, journal.rawValue, there, path)
+    } catch {
+      for spool in spools { fnvm_sys_close(spool) }
+      throw error
     }
     // What a power cut took, as far as the files tell.
     for stream in [TraceStream.fast, .medium, .slow] {
@@ -70,6 +67,26 @@ extension Trace {
     let files = TraceFiles(location, trace: trace, spools: spools, recordCounts: good)
     try files.complete(header)
     return true
+  }
+
+  /// How many records of each stream were written and kept.
+  ///
+  /// - Parameter limits: no more than these.
+  private static func goodRecords(
+    _ descriptors: [CInt], _ journal: CInt, _ limits: [UInt64], _ path: SystemPath
+  ) throws(FNVMError) -> [UInt64] {
+    let written = WrittenRecords(path)
+    if journal >= 0 {
+      let vouched = try written.vouched(by: journal, in: descriptors)
+      return zip(vouched, limits).map { min($0, $1) }
+    }
+    var good: [UInt64] = []
+    for stream in [TraceStream.fast] + TraceStream.spooled {
+      let index = stream.rawValue
+      good.append(
+        try written.plausible(in: descriptors[index], stream, atMost: limits[index]))
+    }
+    return good
   }
 
   /// Whole records for which a file is long enough.

@@ -5,8 +5,13 @@ internal import CFastNVMetricsShims
 struct WrittenRecords: ~Copyable {
   private let sum = Checksum()
   private let buffer: UnsafeMutableRawBufferPointer
+  private let path: SystemPath
 
-  init() { buffer = .allocate(byteCount: 1 << 20, alignment: 16) }
+  /// - Parameter path: of the trace, for messages.
+  init(_ path: SystemPath) {
+    self.path = path
+    buffer = .allocate(byteCount: 1 << 20, alignment: 16)
+  }
 
   deinit { buffer.deallocate() }
 
@@ -15,7 +20,8 @@ struct WrittenRecords: ~Copyable {
   /// - Parameters:
   ///   - journal: an open journal.
   ///   - descriptors: the file of each stream, −1 where there is none.
-  func vouched(by journal: CInt, in descriptors: [CInt]) -> [UInt64] {
+  /// - Throws: `.io` where a file cannot be read: that is no reason to take its records for lost.
+  func vouched(by journal: CInt, in descriptors: [CInt]) throws(FNVMError) -> [UInt64] {
     var good = [UInt64](repeating: 0, count: TraceStream.count)
     var isOpen = [Bool](repeating: true, count: TraceStream.count)
     var entries = [UInt8](repeating: 0, count: 1024 * JournalEntry.size)
@@ -24,7 +30,7 @@ struct WrittenRecords: ~Copyable {
       let count = entries.withUnsafeMutableBytes {
         fnvm_sys_pread(journal, $0.baseAddress, $0.count, offset)
       }
-      let whole = max(Int(count), 0) / JournalEntry.size
+      let whole = try checked(count) / JournalEntry.size
       if whole == 0 { return good }
       for i in 0..<whole {
         let entry = entries.withUnsafeBytes {
@@ -35,7 +41,7 @@ struct WrittenRecords: ~Copyable {
         guard let entry else { return good }
         let index = entry.stream.rawValue
         if !isOpen[index] { continue }
-        if entry.first == good[index], isIntact(entry, descriptors[index]) {
+        if entry.first == good[index], try isIntact(entry, descriptors[index]) {
           good[index] += UInt64(entry.count)
         } else {
           isOpen[index] = false
@@ -45,7 +51,14 @@ struct WrittenRecords: ~Copyable {
     }
   }
 
-  private func isIntact(_ entry: JournalEntry, _ descriptor: CInt) -> Bool {
+  private func checked(_ count: Int) throws(FNVMError) -> Int {
+    if count < 0 { throw .io(CInt(truncatingIfNeeded: -count), "recover the trace", path) }
+    return count
+  }
+
+  private func isIntact(
+    _ entry: JournalEntry, _ descriptor: CInt
+  ) throws(FNVMError) -> Bool {
     if descriptor < 0 { return false }
     let size = UInt64(entry.stream.recordSize)
     let (start, isFar) = entry.first.multipliedReportingOverflow(by: size)
@@ -56,7 +69,7 @@ struct WrittenRecords: ~Copyable {
     while left > 0 {
       let count = fnvm_sys_pread(
         descriptor, buffer.baseAddress, Int(min(left, UInt64(buffer.count))), offset)
-      if count <= 0 { return false }
+      if try checked(count) == 0 { return false }
       checksum = sum.of(UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)]), after: checksum)
       offset += Int64(count)
       left -= UInt64(count)
@@ -68,7 +81,11 @@ struct WrittenRecords: ~Copyable {
   ///
   /// The times of samples are above 0 and grow, and so do the ids of sync points; what was never written
   /// reads as zeros. The record before that is left out too: a hole can begin inside it.
-  func plausible(in descriptor: CInt, _ stream: TraceStream, atMost limit: UInt64) -> UInt64 {
+  ///
+  /// - Throws: `.io`.
+  func plausible(
+    in descriptor: CInt, _ stream: TraceStream, atMost limit: UInt64
+  ) throws(FNVMError) -> UInt64 {
     let perRound = UInt64(buffer.count / stream.recordSize)
     var good: UInt64 = 0
     var last: Double = 0
@@ -77,7 +94,7 @@ struct WrittenRecords: ~Copyable {
       let wanted = Int(min(limit - good, perRound)) * stream.recordSize
       let offset = stream.startOffset + Int64(good) * Int64(stream.recordSize)
       let count = fnvm_sys_pread(descriptor, buffer.baseAddress, wanted, offset)
-      let records = max(Int(count), 0) / stream.recordSize
+      let records = try checked(count) / stream.recordSize
       if records == 0 { return good }
       for i in 0..<records {
         let bits = UInt64(

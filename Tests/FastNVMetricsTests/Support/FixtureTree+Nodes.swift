@@ -79,6 +79,8 @@ struct INA3221Fixture {
     try tree.link(
       "sys/bus/i2c/drivers/ina3221/\(address)",
       to: "../../../../devices/platform/bus@0/c240000.i2c/i2c-1/\(address)")
+    try tree.write(directory + "/update_interval", "7\n")
+    try tree.write(directory + "/samples", "1\n")
     try tree.write(directory + "/in7_input", "120\n")
     try tree.write(directory + "/in7_label", "sum of shunt voltages\n")
     try tree.write(directory + "/curr4_input", "4346\n")

@@ -59,9 +59,9 @@ enum TraceBytes {
     }
   }
 
-  /// The journal beside an unfinished trace.
+  /// What the journal of an unfinished trace vouches for.
   static func journal(of path: SystemPath) throws -> [JournalEntry] {
-    let bytes = try read(SystemPath(path.description + ".fnvm-journal"))
+    let bytes = try read(SystemPath(path.description + TraceLocation.journalSuffix))
     return bytes.withUnsafeBytes { raw in
       (0..<(bytes.count / JournalEntry.size)).compactMap {
         JournalEntry(

@@ -44,7 +44,7 @@ import Testing
     try withNode(content: nil) { tree, node, watch, scratch in
       #expect(node.integer(scratch).errno == ENOENT)
       try tree.write(Self.place, "5")
-      watch.tend(searching: false)
+      watch.tend(searching: false, looking: true)
       #expect(node.integer(scratch).value == 5)
     }
   }
@@ -55,7 +55,7 @@ import Testing
         try tree.remove(Self.place)
         try tree.write(Self.place, text)
         #expect(node.integer(scratch).isGood)
-        watch.tend(searching: false)
+        watch.tend(searching: false, looking: true)
         let value = node.integer(scratch).value
         #expect(value == Int64(text))
       }
@@ -65,11 +65,11 @@ import Testing
   @Test func aFileThatWasRemovedIsAFailureUntilItIsBack() throws {
     try withNode { tree, node, watch, scratch in
       try tree.remove(Self.place)
-      watch.tend(searching: false)
+      watch.tend(searching: false, looking: true)
       #expect(!node.integer(scratch).isGood)
       try tree.write(Self.place, "8")
       #expect(!node.integer(scratch).isGood)
-      watch.tend(searching: false)
+      watch.tend(searching: false, looking: true)
       #expect(node.integer(scratch).value == 8)
     }
   }
@@ -79,12 +79,12 @@ import Testing
   @Test func aNodeGivenUpTwiceStillNoticesTheNextReplacement() throws {
     try withNode { tree, node, watch, scratch in
       try tree.remove(Self.place)
-      watch.tend(searching: false)
+      watch.tend(searching: false, looking: true)
       _ = node.integer(scratch)
       watch.mailbox.pointee.isStale.store(true, ordering: .relaxed)
       try tree.write(Self.place, "2")
       for _ in 0..<3 {
-        watch.tend(searching: false)
+        watch.tend(searching: false, looking: true)
         _ = node.integer(scratch)
       }
       #expect(node.integer(scratch).value == 2)
@@ -92,7 +92,7 @@ import Testing
       try tree.remove(Self.place)
       try tree.write(Self.place, "3")
       for _ in 0..<4 {
-        watch.tend(searching: false)
+        watch.tend(searching: false, looking: true)
         _ = node.integer(scratch)
       }
       #expect(node.integer(scratch).value == 3)
