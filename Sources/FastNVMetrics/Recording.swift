@@ -238,7 +238,9 @@ final class Recording: @unchecked Sendable {
     noteCounts()
     header.isClosed = true
     metadata?.finish(header: header, gpuSource: counts.gpuSource)
-    try files.complete(header, chunks: metadata.map { [$0.chunk()] } ?? [])
+    var chunks = metadata.map { [$0.chunk()] } ?? []
+    if configuration.writesStats { chunks.append(stats.chunk()) }
+    try files.complete(header, chunks: chunks)
     if let error = flusher?.firstError { throw error }
     // A disk that was full for a while and lost nothing is worth a word, not an error.
     if let error = spool?.firstError, counts.droppedSamples > 0 || !syncLog.isEmpty { throw error }

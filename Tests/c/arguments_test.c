@@ -200,6 +200,19 @@ static void doctors_survive_every_argument(void) {
   }
 }
 
+static void sensors_survive_every_argument(void) {
+  fnvm_notices *notices;
+  STATUS(fnvm_sensors_restore(tree.root, NULL));
+  DONE(fnvm_notices_free(NULL));
+  for (int i = 0; i < TEXTS; i++) {
+    /* The machine's own sensors are not this test's to put back. */
+    if (!text(i) || !strcmp(text(i), "") || text(i)[0] == '/') continue;
+    MAKES(notices, fnvm_sensors_restore(text(i), &notices));
+    for (int k = 0; k < NUMBERS; k++) VALUE(fnvm_notices_text(notices, numbers[k]));
+    fnvm_notices_free(notices);
+  }
+}
+
 /* ---- engines ---- */
 
 static void use_statistics(const fnvm_engine *engine) {
@@ -424,6 +437,7 @@ int main(void) {
   RUN(boards_survive_every_argument);
   RUN(every_root_in_the_environment_is_survived);
   RUN(doctors_survive_every_argument);
+  RUN(sensors_survive_every_argument);
   RUN(engines_survive_every_argument);
   RUN(options_survive_every_size_and_rate);
   RUN(traces_survive_every_argument);
