@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from ._trace_file import (
     refuse,
 )
 from .chunks import read_objects
+from .stats import Stats
 from .trace_data import TraceData
 
 __all__ = ["TraceData", "read_trace"]
@@ -98,7 +99,8 @@ def _read(file: io.FileIO, path: str | bytes) -> TraceData:
     medium = tier(layout.MEDIUM_SAMPLE, counts.medium, told["num_power_rails"])
     slow = tier(layout.SLOW_SAMPLE, counts.slow, told["num_thermal_zones"])
     marks = tier(layout.SYNC_POINT, counts.marks, 0)
-    told["metadata"], told["stats"] = read_objects(file, header, path, ("META", "STAT"))
+    metadata, stats = read_objects(file, header, path, ("META", "STAT"))
+    told["metadata"], told["stats"] = metadata, cast("Stats | None", stats)
     return TraceData(
         **told,
         fast_time_s=fast["time_s"],
