@@ -101,7 +101,7 @@ def read_objects(
             message = str(error)
             if not message.startswith("Corrupt chunk"):
                 message = f"Corrupt chunk: {place.type} is no JSON ({error}): {os.fsdecode(path)}"
-            warnings.warn(message, RuntimeWarning, stacklevel=4)
+            warnings.warn(message, RuntimeWarning, stacklevel=5)
     return [found.get(wanted) for wanted in types]
 
 
