@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import fastnvmetrics as fm
@@ -30,6 +32,52 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+def test_record_and_stats_show_what_a_recording_did(tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    done = run("record", path, "--board", "generic_linux", "--seconds", 0.3)
+    assert done.returncode == 0, done.stderr
+    trace = fm.read_trace(path)
+    stats = trace["stats"]
+    assert stats is not None
+    table = run("stats", path)
+    assert table.returncode == 0
+    assert table.stdout == done.stderr
+    fast = next(line for line in table.stdout.splitlines() if line.startswith("fast"))
+    assert fast.split()[1:4] == ["1000", "Hz", str(len(trace["fast_time_s"]))]
+    assert json.loads(run("stats", path, "--json").stdout) == stats
+
+
+def test_record_ends_with_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    command = [sys.executable, "-c", "import sys; print('hello'); sys.exit(3)"]
+    done = run("record", path, "--board", "generic_linux", "--", *command)
+    assert (done.returncode, done.stdout) == (3, "hello\n")
+    assert len(fm.read_trace(path)["fast_time_s"]) >= 10
+
+
+def test_record_completes_its_trace_at_sigterm_and_ctrl_c(tmp_path: Path) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        path = tmp_path / f"{number}.bin"
+        arguments = [sys.executable, "-m", "fastnvmetrics", "record", str(path), "--board", "generic_linux"]
+        recorder = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+        while not path.exists() or path.stat().st_size < 10_000:
+            assert recorder.poll() is None
+            time.sleep(0.01)
+        recorder.send_signal(number)
+        _, errors = recorder.communicate(timeout=60)
+        assert recorder.returncode == 0, errors
+        assert "of one core" in errors
+        assert not fm.read_trace(path)["recovered"]
+
+
+def test_a_trace_without_statistics_says_so(tmp_path: Path) -> None:
+    with fm.NVMetrics(tmp_path / "run.bin", board=fm.get_board_config("generic_linux")):
+        pass
+    done = run("stats", tmp_path / "run.bin")
+    assert done.returncode == 1
+    assert "holds no statistics" in done.stderr
 
 
 def killed_trace(path: Path) -> Path:

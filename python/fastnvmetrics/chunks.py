@@ -9,11 +9,12 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from . import trace_format as layout
 from ._paths import PathLike
 from ._trace_file import checked_counts, open_regular, read_header
+from .stats import Stats
 
 __all__ = ["Chunk", "read_chunks"]
 
@@ -100,8 +101,16 @@ def read_objects(
             message = str(error)
             if not message.startswith("Corrupt chunk"):
                 message = f"Corrupt chunk: {place.type} is no JSON ({error}): {os.fsdecode(path)}"
-            warnings.warn(message, RuntimeWarning, stacklevel=4)
+            warnings.warn(message, RuntimeWarning, stacklevel=5)
     return [found.get(wanted) for wanted in types]
+
+
+def read_facts(
+    file: io.FileIO, header: Any, path: str | bytes
+) -> tuple[dict[str, Any] | None, Stats | None]:
+    """Return what the META and the STAT chunk say, None where there is none."""
+    metadata, stats = read_objects(file, header, path, ("META", "STAT"))
+    return metadata, cast("Stats | None", stats)
 
 
 def _places(file: io.FileIO, header: Any) -> Iterator[_Place]:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
+import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Sequence
 
+from fastnvmetrics import _summary
+from fastnvmetrics.board import detect_board, get_board_config
 from fastnvmetrics.diagnosis import NodeReport, doctor, restore_sensors
-from fastnvmetrics.recorder import recover
+from fastnvmetrics.recorder import NVMetrics, recover
+from fastnvmetrics.trace import read_trace
 
 __all__ = ["main"]
 
@@ -47,7 +54,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command.set_defaults(run=_doctor)
 
-    options = parser.parse_args(arguments)
+    command = commands.add_parser(
+        "record",
+        usage="%(prog)s FILE [OPTION ...] [-- COMMAND ...]",
+        help="record until the time is over, a command has ended, or Ctrl-C",
+        description="Record into FILE, with the statistics of the run, and print them at the end. With a command "
+        "behind -- record while it runs, and end with its exit code.",
+    )
+    command.add_argument("file", metavar="FILE")
+    command.add_argument("--seconds", type=float, help="how long; else until Ctrl-C, SIGTERM or the command's end")
+    command.add_argument("--board", metavar="NAME", help="a board by name; else the one detected")
+    command.add_argument("--root", metavar="DIR", help="a directory before /proc, /sys and /etc")
+    for tier, usual in (("fast", 1000), ("medium", 100), ("slow", 10)):
+        command.add_argument(f"--{tier}-hz", type=int, default=usual, metavar="HZ", help=f"{usual}")
+    command.add_argument(
+        "--native-rates", action="store_true", help="read no source faster than its value can change"
+    )
+    command.add_argument("--realtime", type=int, default=0, metavar="PRIORITY", help="SCHED_FIFO, 1 to 99")
+    command.add_argument("--cpu", type=int, help="the CPU that the sampling threads run on")
+    command.set_defaults(run=_record)
+
+    command = commands.add_parser(
+        "stats",
+        help="print the statistics that a trace holds",
+        description="Print what a recording did and what it cost: ticks, missed ticks and how late they were, "
+        "reads of each source, their time and the age of their values. Traces hold it where it was asked for: "
+        "NVMetrics(…, stats=True), or fastnvmetrics record.",
+    )
+    command.add_argument("file", metavar="FILE")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_stats)
+
+    # argparse would look for options of its own in what follows --.
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    cut = given.index("--") if "--" in given else len(given)
+    options = parser.parse_args(given[:cut])
+    options.command = given[cut + 1 :]
+    if options.command and options.run is not _record:
+        parser.error("a command behind -- is for record")
     try:
         return int(options.run(options))
     except (OSError, ValueError, RuntimeError) as error:
@@ -98,6 +142,57 @@ def _table(nodes: Sequence[NodeReport]) -> list[str]:
         if node.advice:
             lines.append(f"    {node.advice}")
     return lines
+
+
+def _record(options: argparse.Namespace) -> int:
+    root = options.root
+    board = get_board_config(options.board, root=root) if options.board else detect_board(root=root)
+    recorder = NVMetrics(
+        options.file,
+        options.fast_hz,
+        options.medium_hz,
+        options.slow_hz,
+        board,
+        native_rates=True if options.native_rates else None,
+        realtime=options.realtime,
+        cpu=options.cpu,
+        stats=True,
+    )
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+    result = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # its notices are printed below
+        try:
+            with recorder:
+                if options.command:
+                    result = subprocess.call(options.command, timeout=options.seconds)
+                else:
+                    ended.wait(options.seconds)
+        except KeyboardInterrupt:
+            pass
+        except subprocess.TimeoutExpired:
+            print("fastnvmetrics: the time is over, the command was ended", file=sys.stderr)
+            result = 1
+        finally:
+            for notice in recorder.notices:
+                print(f"fastnvmetrics: {notice}", file=sys.stderr)
+    for line in _summary.lines(recorder.stats):
+        print(line, file=sys.stderr)
+    return result if result >= 0 else 128 - result
+
+
+def _stats(options: argparse.Namespace) -> int:
+    stats = read_trace(options.file)["stats"]
+    if stats is None:
+        print(f"fastnvmetrics: {options.file} holds no statistics: record with stats=True", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(stats, indent=1))
+    else:
+        for line in _summary.lines(stats):
+            print(line)
+    return 0
 
 
 def _recover(options: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from ._trace_file import (
     read_header,
     refuse,
 )
-from .chunks import read_objects
+from .chunks import read_facts
 from .trace_data import TraceData, TraceHeader
 
 __all__ = ["MappedTrace", "map_trace"]
@@ -98,7 +98,7 @@ def _map(file: io.FileIO, path: str | bytes) -> MappedTrace:
     except ValueError:
         refuse("Truncated", "the file was shortened while it was opened", path)
     told = header_data(header)
-    told["metadata"], told["stats"] = read_objects(file, header, path, ("META", "STAT"))
+    told["metadata"], told["stats"] = read_facts(file, header, path)
     return MappedTrace(path, told, counts, mapping)
 
 

@@ -20,7 +20,7 @@ from ._trace_file import (
     read_into,
     refuse,
 )
-from .chunks import read_objects
+from .chunks import read_facts
 from .trace_data import TraceData
 
 __all__ = ["TraceData", "read_trace"]
@@ -98,7 +98,7 @@ def _read(file: io.FileIO, path: str | bytes) -> TraceData:
     medium = tier(layout.MEDIUM_SAMPLE, counts.medium, told["num_power_rails"])
     slow = tier(layout.SLOW_SAMPLE, counts.slow, told["num_thermal_zones"])
     marks = tier(layout.SYNC_POINT, counts.marks, 0)
-    told["metadata"], told["stats"] = read_objects(file, header, path, ("META", "STAT"))
+    told["metadata"], told["stats"] = read_facts(file, header, path)
     return TraceData(
         **told,
         fast_time_s=fast["time_s"],

@@ -7,6 +7,8 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from .stats import Stats
+
 __all__ = ["TraceData", "TraceHeader"]
 
 
@@ -47,7 +49,7 @@ class TraceHeader(TypedDict):
     #: defines them; None where the trace has none.
     metadata: dict[str, Any] | None
     #: Statistics of the run (``NVMetrics(stats=True)``), likewise.
-    stats: dict[str, Any] | None
+    stats: Stats | None
 
 
 class TraceData(TraceHeader):

@@ -20,6 +20,7 @@ struct FastTier: ~Copyable {
 
   /// Samples taken at once so that a trace begins with something, at most a millisecond apart.
   static var warmUpSamples: UInt64 { 10 }
+  private static var firstSampleAfter: UInt64 { 250_000 }
 
   init(
     board: BoardConfig, plan: ReadPlan, ring: RingProducer,
@@ -71,7 +72,9 @@ struct FastTier: ~Copyable {
   #endif
   mutating func run(stop: FutexReference, warm: FutexReference) {
     let warmUpPeriod = min(period, 1_000_000)
-    var ticker = Ticker(first: startTime &+ warmUpPeriod, period: warmUpPeriod, stop: stop)
+    // Whoever starts a recording wants to see something soon.
+    let first = startTime &+ min(period, Self.firstSampleAfter)
+    var ticker = Ticker(first: first, period: warmUpPeriod, stop: stop)
     while ring.next < Self.warmUpSamples {
       if ticker.wait() == .stopped { return finish(missed: ticker.missed) }
       sample(isClosing: false)

@@ -55,7 +55,8 @@ final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
       } else {
         // Follows a reading that got longer at once, one that got shorter slowly.
         lead = min(max(lead &- lead / 16, (ended &- began) &* 5 / 4), tick / 2)
-        target = nextTick(after: ended &+ lead, last: target)
+        // A reading that is done early is not followed by another one for the same tick.
+        target = nextTick(after: max(ended &+ lead, target), last: target)
       }
       if stop.wait(while: 0, until: target &- lead) { return }
     }
@@ -65,7 +66,7 @@ final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
   private func nextTick(after time: UInt64, last: UInt64) -> UInt64 {
     let known = status.mailbox.pointee.tierDeadline.load(ordering: .relaxed)
     let grid = known > 0 ? known : last
-    if time < grid { return grid &- (grid &- time) / tick &* tick }
+    if time < grid { return grid &- (grid &- time &- 1) / tick &* tick }
     return grid &+ ((time &- grid) / tick &+ 1) &* tick
   }
 }

@@ -33,11 +33,6 @@ extension TraceFiles {
   func publish(_ header: TraceHeader) throws(FNVMError) {
     do throws(FNVMError) {
       try write(header)
-      // An older trace goes only when the disk has the new one.
-      if location.status(of: location.name) != nil {
-        let error = fnvm_sys_fdatasync(trace.rawValue)
-        if error != 0 { throw .io(-error, "create the trace", path) }
-      }
       let error = rename(suffix: Self.newSuffix)
       if error != 0 { throw .io(error, "create the trace", path) }
     } catch {
