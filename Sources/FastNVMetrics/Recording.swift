@@ -230,6 +230,9 @@ final class Recording: @unchecked Sendable {
   ///
   /// - Throws: `.io` after everything that can be saved is.
   func end() throws(FNVMError) {
+    // Whoever waits for the warm-up or asks for statistics may keep the recording for a while: a new one must not
+    // find the path taken.
+    defer { files.release() }
     joinThreads(goWith: 1)
     spool?.drain()
     // What failed a moment ago may go now, and there is no later.
