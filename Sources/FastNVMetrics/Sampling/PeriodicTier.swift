@@ -55,10 +55,18 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
   private mutating func runEmpty(startTime: UInt64, stop: FutexReference) {
     var next = Clock.monotonic()
     let batch = max(period, Self.batchNanoseconds)
+    var missed: UInt64 = 0
     var isStopped = false
     while !isStopped {
       isStopped = stop.wait(while: 0, until: next &+ batch &- period)
       let now = Clock.monotonic()
+      // Nor did a process that stood still take any: what is past is skipped and counted, here as anywhere.
+      if now > next &+ 2 &* batch {
+        let skipped = (now &- next &- batch) / period
+        next &+= skipped &* period
+        missed &+= skipped
+        counters.pointee.missed.store(missed, ordering: .relaxed)
+      }
       while next <= now {
         if ring.hasRoom(forClosing: false) {
           store(next &- startTime, into: ring.begin())
