@@ -26,8 +26,9 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
     self.period = period
   }
 
-  /// A tier without anything to read need not wake for each of its ticks.
-  private static var batchNanoseconds: UInt64 { 100_000_000 }
+  /// A tier without anything to read need not wake for each of its ticks. What a crash loses is at most this and
+  /// the two rounds that the spool lets small streams wait.
+  private static var batchNanoseconds: UInt64 { 50_000_000 }
 
   /// Waits for the warm-up, then samples until the tier is stopped.
   fileprivate mutating func run(startTime: UInt64, stop: FutexReference, warm: FutexReference) {
