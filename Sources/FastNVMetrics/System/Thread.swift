@@ -55,14 +55,16 @@ final class Thread: Sendable {
     state.id.store(id, ordering: .relaxed)
     state.begun.reference.post(1)
     state.body()
-    state.cpuNanoseconds.store(fnvm_sys_thread_cpu_ns(id), ordering: .relaxed)
+    state.cpuNanoseconds.store(fnvm_sys_thread_cpu_ns(id), ordering: .releasing)
     state.ended.reference.post(1)
   }
 
   /// CPU time so far, also after its end. Any thread.
   var cpuNanoseconds: UInt64 {
     let running = fnvm_sys_thread_cpu_ns(state.id.load(ordering: .relaxed))
-    return max(running, state.cpuNanoseconds.load(ordering: .relaxed))
+    // Asked for last: of a thread that has ended, another one may have the number by now.
+    let whole = state.cpuNanoseconds.load(ordering: .acquiring)
+    return whole > 0 ? whole : running
   }
 
   /// Waits for its body to end.
