@@ -31,7 +31,7 @@ final class Recording: @unchecked Sendable {
   /// CLOCK_MONOTONIC at the end, 0 before.
   private let endTime = Atomic<UInt64>(0)
   /// Samples that were taken and that no disk took; known at the end.
-  private var lost: UInt64 = 0
+  private let lost = Atomic<UInt64>(0)
 
   /// 0: not yet; 1: the threads may begin; 2: they end at once.
   private let goWord = FutexWord(0)
@@ -230,11 +230,14 @@ final class Recording: @unchecked Sendable {
   ///
   /// - Throws: `.io` after everything that can be saved is.
   func end() throws(FNVMError) {
+    // Whoever waits for the warm-up or asks for statistics may keep the recording for a while: a new one must not
+    // find the path taken.
+    defer { files.release() }
     joinThreads(goWith: 1)
     spool?.drain()
     // What failed a moment ago may go now, and there is no later.
     if spool?.undrained ?? 0 > 0 || !syncLog.isEmpty { spool?.drain() }
-    lost = spool?.undrained ?? 0
+    lost.store(spool?.undrained ?? 0, ordering: .relaxed)
     noteCounts()
     header.isClosed = true
     metadata?.finish(header: header, gpuSource: counts.gpuSource)
@@ -324,7 +327,7 @@ final class Recording: @unchecked Sendable {
     counts.missedSlow = counters[Tier.slow].missed.load(ordering: .relaxed)
     counts.gpuSource =
       GPUSource(rawValue: counters[Tier.fast].gpuSource.load(ordering: .relaxed)) ?? .none
-    counts.droppedSamples = lost
+    counts.droppedSamples = lost.load(ordering: .relaxed)
     for tier in 0..<Tier.count {
       counts.droppedSamples &+= counters[tier].dropped.load(ordering: .relaxed)
     }

@@ -59,10 +59,7 @@ public func doctorReport(
   _ doctor: OpaquePointer?, _ index: UInt32, _ out: UnsafeMutablePointer<fnvm_node_report>?
 ) -> fnvm_status {
   guard let doctor, let out else { return invalid("fnvm_doctor_report: doctor or out is NULL") }
-  let size = UnsafeRawPointer(out).loadUnaligned(as: UInt32.self)
-  guard size >= MemoryLayout<fnvm_node_report>.size else {
-    return invalid("fnvm_doctor_report: struct_size is smaller than its first version")
-  }
+  guard hasRoom(out) else { return tooSmall("fnvm_doctor_report") }
   let handle = handle(doctor)
   guard index < handle.reports.count else {
     return invalid("fnvm_doctor_report: there are \(handle.reports.count) reports, not \(index)")

@@ -147,10 +147,7 @@ public func engineCounts(
   _ engine: OpaquePointer?, _ out: UnsafeMutablePointer<fnvm_counts>?
 ) -> fnvm_status {
   guard let engine, let out else { return invalid("fnvm_engine_counts: engine or out is NULL") }
-  let size = UnsafeRawPointer(out).loadUnaligned(as: UInt32.self)
-  guard size >= MemoryLayout<fnvm_counts>.size else {
-    return invalid("fnvm_engine_counts: struct_size is smaller than its first version")
-  }
+  guard hasRoom(out) else { return tooSmall("fnvm_engine_counts") }
   let counts = engineHandle(engine).engine.counts
   out.pointee.gpu_source = counts.gpuSource.rawValue
   out.pointee.fast_samples = counts.fastSamples

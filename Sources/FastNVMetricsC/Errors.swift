@@ -25,6 +25,15 @@ func invalid(_ message: String) -> fnvm_status {
   report(FNVMError(code: .invalid, message: message))
 }
 
+/// Whether a struct that the caller made, which begins with its size, has room for what is put into it.
+func hasRoom<Struct>(_ out: UnsafeMutablePointer<Struct>) -> Bool {
+  UnsafeRawPointer(out).loadUnaligned(as: UInt32.self) >= MemoryLayout<Struct>.size
+}
+
+func tooSmall(_ function: String) -> fnvm_status {
+  invalid("\(function): struct_size is smaller than its first version")
+}
+
 /// Calls `body`; a failure becomes the status of the call.
 func status(of body: () throws(FNVMError) -> Void) -> fnvm_status {
   do throws(FNVMError) {

@@ -1,15 +1,6 @@
 public import CFastNVMetrics
 internal import FastNVMetrics
 
-/// Whether a struct that the caller made has room for what is put into it.
-private func hasRoom<Struct>(_ out: UnsafeMutablePointer<Struct>) -> Bool {
-  UnsafeRawPointer(out).loadUnaligned(as: UInt32.self) >= MemoryLayout<Struct>.size
-}
-
-private func tooSmall(_ function: String) -> fnvm_status {
-  invalid("\(function): struct_size is smaller than its first version")
-}
-
 /// The statistics of an engine that has some.
 private func stats(_ engine: OpaquePointer) throws(FNVMError) -> EngineStats {
   let engine = engineHandle(engine).engine

@@ -81,10 +81,7 @@ public func traceChunk(
   _ handle: OpaquePointer?, _ index: UInt32, _ out: UnsafeMutablePointer<fnvm_chunk>?
 ) -> fnvm_status {
   guard let handle, let out else { return invalid("fnvm_trace_chunk: trace or out is NULL") }
-  let size = UnsafeRawPointer(out).loadUnaligned(as: UInt32.self)
-  guard size >= MemoryLayout<fnvm_chunk>.size else {
-    return invalid("fnvm_trace_chunk: struct_size is smaller than its first version")
-  }
+  guard hasRoom(out) else { return tooSmall("fnvm_trace_chunk") }
   return status { () throws(FNVMError) in
     let (type, payload) = try opened(handle).chunkBytes(Int(index))
     withUnsafeMutableBytes(of: &out.pointee.type) {

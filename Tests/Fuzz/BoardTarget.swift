@@ -10,6 +10,7 @@ enum BoardTarget: FuzzTarget {
 
   private static let chip = "sys/devices/i2c-1/1-0040/hwmon/hwmon3/"
   private static let gpu = "sys/devices/platform/bus@0/17000000.gpu/"
+  private static let policy = "sys/devices/system/cpu/cpufreq/policy0/"
   private static let zones = "sys/class/thermal/thermal_zone"
   private static let names = [
     "proc/device-tree/compatible", "etc/nv_tegra_release", "sys/devices/system/cpu/possible",
@@ -20,6 +21,9 @@ enum BoardTarget: FuzzTarget {
     gpu + "load", gpu + "power/runtime_status", gpu + "of_node/name",
     "sys/kernel/debug/cactmon/mc_all", "sys/kernel/debug/bpmp/debug/clk/emc/rate",
     zones + "0/type", zones + "0/temp", zones + "1/type", zones + "1/temp",
+    "proc/device-tree/model", "proc/sys/kernel/osrelease", "var/lib/nvpmodel/status",
+    chip + "shunt1_resistor", policy + "related_cpus", policy + "scaling_cur_freq",
+    gpu + "devfreq/17000000.gpu/cur_freq",
   ]
   private static func place(of name: String) -> UInt8 { UInt8(names.firstIndex(of: name) ?? 0) }
 
@@ -96,6 +100,8 @@ enum BoardTarget: FuzzTarget {
       check(false, "a board that was found can be recorded: \(error.message)")
     }
     check(board.totalPowerRails.allSatisfy(board.powerRails.indices.contains), "totals are rails")
+    let metadata = RunMetadata(board: board, configuration: EngineConfiguration()).chunk()
+    check(JSONText.isValid(metadata.payload), "facts of the run are JSON in UTF-8")
     for rate in [1, 1000, UInt32.max] {
       _ = SensorRefresh.notice(for: board, mediumHz: rate)
     }
@@ -130,6 +136,11 @@ enum BoardTarget: FuzzTarget {
       (gpu + "of_node/name", "gpu\0"), (names[20], "799750\n"), (names[21], "3199000000\n"),
       (zones + "0/type", "cpu-thermal\n"), (zones + "0/temp", "42000\n"),
       (zones + "1/type", "Tboard_tegra\n"), (zones + "1/temp", "-256000\n"),
+      ("proc/device-tree/model", "NVIDIA \"Jetson\" \\ \t\u{1}\u{7F}Orin\0"),
+      ("proc/sys/kernel/osrelease", "5.15.148-tegra\n"),
+      ("var/lib/nvpmodel/status", "pmode:0002\n"), (chip + "shunt1_resistor", "2000\n"),
+      (policy + "related_cpus", "0 1 2 3\n"), (policy + "scaling_cur_freq", "2201600\n"),
+      (gpu + "devfreq/17000000.gpu/cur_freq", "1300500000\n"),
     ]
     let other = [
       (names[0], "nvidia,p3971-0050+p3834-0008\0nvidia,tegra264\0"), (names[3], "0,2-3\n"),

@@ -17,6 +17,7 @@ private var fuzzTargets: [any FuzzTarget.Type] {
   [
     TraceTarget.self, ChunksTarget.self, RecoveryTarget.self, StatTarget.self, MeminfoTarget.self,
     GPUTarget.self, NumberTarget.self, CPUListTarget.self, BoardTarget.self, CPUTarget.self,
+    SensorsTarget.self,
   ]
 }
 

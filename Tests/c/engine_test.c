@@ -4,6 +4,7 @@
 #include <fastnvmetrics/fastnvmetrics.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -344,6 +345,43 @@ static void two_engines_cannot_share_a_path(void) {
   fixture_remove(&f);
 }
 
+typedef struct watcher {
+  fnvm_engine *engine;
+  atomic_int is_done;
+} watcher;
+
+static void *ask_for_statistics(void *argument) {
+  watcher *w = argument;
+  while (!atomic_load(&w->is_done)) {
+    fnvm_tier_stats stats = FNVM_TIER_STATS_INIT;
+    (void)fnvm_engine_tier_stats(w->engine, FNVM_TIER_FAST, &stats);
+  }
+  return NULL;
+}
+
+static void *wait_for_warmups(void *argument) {
+  watcher *w = argument;
+  while (!atomic_load(&w->is_done)) (void)fnvm_engine_wait_for_warmup(w->engine, FNVM_NO_TIMEOUT);
+  return NULL;
+}
+
+/* Other threads may hold on to the recording that has just ended. */
+static void it_starts_again_whoever_looks_at_the_last_recording(void) {
+  fixture f = fixture_create();
+  watcher w = {fixture_engine(&f, "run.bin"), 0};
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++)
+    REQUIRE(pthread_create(&threads[i], NULL, i % 2 ? ask_for_statistics : wait_for_warmups, &w) == 0);
+  for (int round = 0; round < 50; round++) {
+    CHECK_EQUAL(fnvm_engine_start(w.engine), FNVM_OK);
+    CHECK_EQUAL(fnvm_engine_stop(w.engine), FNVM_OK);
+  }
+  atomic_store(&w.is_done, 1);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  fnvm_engine_free(w.engine);
+  fixture_remove(&f);
+}
+
 static void recording_leaves_no_descriptor_and_no_thread_behind(void) {
   fixture f = fixture_create();
   fnvm_engine *engine = fixture_engine(&f, "run.bin");
@@ -380,6 +418,7 @@ int main(void) {
   RUN(freeing_a_running_engine_completes_the_trace);
   RUN(engines_do_not_disturb_each_other);
   RUN(two_engines_cannot_share_a_path);
+  RUN(it_starts_again_whoever_looks_at_the_last_recording);
   RUN(recording_leaves_no_descriptor_and_no_thread_behind);
   return finish();
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "check.h"
 #include "fixture.h"
@@ -179,6 +180,49 @@ static void a_killed_recording_is_set_aside_by_the_next(void) {
   fixture_remove(&f);
 }
 
+static void record_and_stand_still(fixture *f) {
+  fnvm_board *board = NULL;
+  fnvm_engine *engine = NULL;
+  fnvm_options options = FNVM_OPTIONS_INIT;
+  fnvm_counts counts = FNVM_COUNTS_INIT;
+  options.medium_hz = options.slow_hz = 64;
+  REQUIRE(fnvm_board_create("bare", 1, f->root, &board) == FNVM_OK);
+  REQUIRE(fnvm_engine_create(fixture_path(f, "run.bin"), board, &options, &engine) == FNVM_OK);
+  fnvm_board_free(board);
+  REQUIRE(fnvm_engine_start(engine) == FNVM_OK);
+  CHECK(wait_for_samples(engine, 50));
+  raise(SIGSTOP);
+  CHECK(wait_for_samples(engine, fnvm_engine_sample_count(engine) + 200));
+  CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
+  CHECK_EQUAL(fnvm_engine_counts(engine, &counts), FNVM_OK);
+  CHECK_EQUAL(counts.dropped_samples, 0);
+  CHECK(counts.missed_fast > 1000);
+  CHECK(counts.missed_medium > 64);
+  CHECK(counts.missed_slow > 64);
+  fnvm_engine_free(engine);
+}
+
+/* The tiers of a board without rails and zones read nothing, but they tick. */
+static void a_process_that_stood_still_missed_ticks_and_lost_none(void) {
+  fixture f = fixture_create();
+  const struct timespec pause = {2, 500000000}; /* longer than what their rings hold */
+  int status = 0;
+  fflush(NULL);
+  const pid_t child = fork();
+  if (child == 0) {
+    checks_failed = 0;
+    alarm(30);
+    record_and_stand_still(&f);
+    _exit(checks_failed != 0);
+  }
+  REQUIRE(child > 0);
+  CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+  nanosleep(&pause, NULL);
+  CHECK_EQUAL(kill(child, SIGCONT), 0);
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  fixture_remove(&f);
+}
+
 int main(void) {
   unsetenv("FASTNVMETRICS_ROOT");
   RUN(a_child_cannot_use_the_engine_of_its_parent);
@@ -186,5 +230,6 @@ int main(void) {
   RUN(an_engine_that_was_not_started_works_in_the_child);
   RUN(a_killed_recording_can_be_recovered);
   RUN(a_killed_recording_is_set_aside_by_the_next);
+  RUN(a_process_that_stood_still_missed_ticks_and_lost_none);
   return finish();
 }

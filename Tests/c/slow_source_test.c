@@ -185,6 +185,25 @@ static void a_gpu_that_hangs_stops_no_other_column(void) {
   finish_engine(engine);
 }
 
+/* It is read early from then on, so that a reading that takes long again is there in time; but once a tick. */
+static void a_zone_that_took_long_is_still_read_once_a_tick(void) {
+  fnvm_engine *engine = device_engine(NULL);
+  REQUIRE(fnvm_engine_start(engine) == FNVM_OK);
+  wait_for_counts(engine, 0, 0, 3);
+  atomic_store(&nodes[ZONE_CPU].is_shut, 1);
+  wait_for_a_hanging_read(ZONE_CPU);
+  uint64_t slow = counts_of(engine).slow_samples;
+  wait_for_counts(engine, 0, 0, slow + 2);
+  atomic_store(&nodes[ZONE_CPU].is_shut, 0);
+  while (atomic_load(&nodes[ZONE_CPU].hanging)) wait_a_little();
+  const unsigned long reads = atomic_load(&nodes[ZONE_CPU].reads);
+  slow = counts_of(engine).slow_samples;
+  wait_for_counts(engine, 0, 0, slow + 10);
+  CHECK(atomic_load(&nodes[ZONE_CPU].reads) <= reads + 12);
+  CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
+  finish_engine(engine);
+}
+
 static void a_rail_and_a_zone_that_hang_stop_no_other(void) {
   fnvm_options options = FNVM_OPTIONS_INIT;
   options.slow_hz = 100;
@@ -389,6 +408,7 @@ static void an_idle_gpu_is_left_to_sleep(void) {
 int main(void) {
   unsetenv("FASTNVMETRICS_ROOT");
   RUN(a_gpu_that_hangs_stops_no_other_column);
+  RUN(a_zone_that_took_long_is_still_read_once_a_tick);
   RUN(a_rail_and_a_zone_that_hang_stop_no_other);
   RUN(stop_does_not_wait_for_a_read_that_hangs);
   RUN(nodes_on_a_disk_are_read_by_their_tier);

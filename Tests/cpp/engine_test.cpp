@@ -387,6 +387,27 @@ static void a_killed_recording_is_recovered() {
   CHECK_THROWS(std::runtime_error, recover(tree.path("missing.bin")));
 }
 
+static void statistics_say_what_was_recorded() {
+  Tree tree;
+  EngineConfig config;
+  config.flush_interval_ms = 0;
+  config.write_stats = true;
+  Engine engine(tree.path("run.bin"), bare_board(tree), config);
+  CHECK(engine.stats().tiers.empty() && engine.stats().cpu_share() == 0);
+  engine.start();
+  while (engine.sample_count() < 100) engine.wait_for_warmup();
+  engine.stop();
+  const EngineStats stats = engine.stats();
+  CHECK(stats.elapsed_ns > 0 && stats.cpu_ns > 0 && stats.cpu_share() < 1);
+  CHECK(stats.tiers.size() == 3 && stats.tiers[0].rate_hz == 1000);
+  CHECK(stats.tiers[0].samples == engine.sample_count());
+  uint64_t ticks = 0;
+  for (const fnvm_lateness_bucket& bucket : stats.tiers[0].lateness) ticks += bucket.ticks;
+  CHECK(ticks == engine.sample_count() - 11);
+  CHECK(!stats.sources.empty() && stats.sources[0].name == "cpu" && stats.sources[0].reads >= 100);
+  CHECK(extension(read_header(tree.path("run.bin"))).chunks_offset > 0);
+}
+
 int main() {
   unsetenv("FASTNVMETRICS_ROOT");
   RUN_GUARDED(limits_are_invalid_arguments);
@@ -407,5 +428,6 @@ int main() {
   RUN_GUARDED(the_total_counts_each_watt_once);
   RUN_GUARDED(awkward_nodes_are_recorded_as_the_format_says);
   RUN_GUARDED(a_killed_recording_is_recovered);
+  RUN_GUARDED(statistics_say_what_was_recorded);
   return finish();
 }

@@ -79,8 +79,13 @@ class Report:
     """The table of one part."""
 
     def __init__(
-        self, part: str, options: argparse.Namespace, with_what: Sequence[str] = ()
+        self,
+        part: str,
+        options: argparse.Namespace,
+        with_what: Sequence[str] = (),
+        sides: tuple[str, str] = ("fastnvmetrics", "floor"),
     ) -> None:
+        self._sides = sides
         self._part = part
         self._writes = not options.print_only
         self._with_what = list(with_what)
@@ -108,7 +113,7 @@ class Report:
 
     def close(self) -> None:
         """Print the table and put it into docs/performance.md."""
-        header = ("figure", "fastnvmetrics", "floor", "compared", "bound")
+        header = ("figure", *self._sides, "compared", "bound")
         text = _table([header, *self._rows])
         if self._notes:
             text += "\n" + "\n".join(f"- {note}" for note in self._notes) + "\n"

@@ -37,8 +37,7 @@ final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
     var tally = ReadTally()
     /// What the next reading is for: a tick of the tier, or a time of the probe's own.
     var target = Clock.monotonic()
-    /// How long before a tick of the tier a reading must begin to be done by then.
-    var lead: UInt64 = 0
+    var lead = ReadLead()
     while stop.value == 0 {
       let began = Clock.monotonic()
       let before = tally
@@ -50,14 +49,14 @@ final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
       }
       let interval = probe.pointee.interval
       if interval > tick {
-        lead = 0
+        lead = ReadLead()
         target = max(target &+ interval, ended)
       } else {
-        // Follows a reading that got longer at once, one that got shorter slowly.
-        lead = min(max(lead &- lead / 16, (ended &- began) &* 5 / 4), tick / 2)
-        target = nextTick(after: ended &+ lead, last: target)
+        lead.follow(ended &- began, tick: tick)
+        // A reading that is done early is not followed by another one for the same tick.
+        target = nextTick(after: max(ended &+ lead.nanoseconds, target), last: target)
       }
-      if stop.wait(while: 0, until: target &- lead) { return }
+      if stop.wait(while: 0, until: target &- lead.nanoseconds) { return }
     }
   }
 
@@ -65,7 +64,18 @@ final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
   private func nextTick(after time: UInt64, last: UInt64) -> UInt64 {
     let known = status.mailbox.pointee.tierDeadline.load(ordering: .relaxed)
     let grid = known > 0 ? known : last
-    if time < grid { return grid &- (grid &- time) / tick &* tick }
+    if time < grid { return grid &- (grid &- time &- 1) / tick &* tick }
     return grid &+ ((time &- grid) / tick &+ 1) &* tick
+  }
+}
+
+/// How long before a tick of the tier a reading must begin to be done by then.
+struct ReadLead {
+  private(set) var nanoseconds: UInt64 = 0
+
+  /// Follows a reading that got longer at once, one that got shorter so slowly that it is still long enough for
+  /// the tenth reading after, which takes twice as long where a rail's voltage is due with its current.
+  mutating func follow(_ reading: UInt64, tick: UInt64) {
+    nanoseconds = min(max(nanoseconds &- nanoseconds / 64, reading &* 5 / 4), tick / 2)
   }
 }

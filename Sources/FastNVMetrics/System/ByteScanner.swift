@@ -21,6 +21,8 @@ struct ByteScanner {
   /// The next number; nil where there is none, and then nothing but blanks is consumed.
   ///
   /// - Parameter onThisLine: whether the end of the line ends the search, as between columns.
+  // The library is built for size; half of what a tick does beside its system calls is here.
+  @_optimize(speed)
   mutating func integer(onThisLine: Bool = false) -> Int64? {
     skipBlanks(onThisLine: onThisLine)
     var negative = false
@@ -32,16 +34,23 @@ struct ByteScanner {
         at += 1
       }
     }
+    let first = at
     var value: UInt64 = 0
-    var digits = 0
-    while at < end {
+    // So many digits fit, whatever they are.
+    let safeEnd = end - at > safeDigits ? at + safeDigits : end
+    while at < safeEnd {
+      let digit = at.load(as: UInt8.self) &- zero
+      if digit > 9 { break }
+      value = value &* 10 &+ UInt64(digit)
+      at += 1
+    }
+    if at == first { return nil }
+    while at >= safeEnd, at < end {
       let digit = at.load(as: UInt8.self) &- zero
       if digit > 9 { break }
       value = value <= stillExact ? value &* 10 &+ UInt64(digit) : UInt64.max
-      digits &+= 1
       at += 1
     }
-    if digits == 0 { return nil }
     position = at
     if negative {
       return value >= magnitudeOfMinimum ? Int64.min : 0 &- Int64(truncatingIfNeeded: value)
@@ -88,6 +97,7 @@ struct ByteScanner {
   private var plus: UInt8 { 0x2B }
   private var space: UInt8 { 0x20 }
   private var newline: UInt8 { 0x0A }
+  private var safeDigits: Int { 18 }
   private var magnitudeOfMinimum: UInt64 { 1 << 63 }
   /// Up to here another digit fits.
   private var stillExact: UInt64 { (UInt64.max - 9) / 10 }

@@ -12,6 +12,7 @@ final class Thread: Sendable {
   private final class State: Sendable {
     let body: @Sendable () -> Void
     let id = Atomic<CInt>(0)
+    let begun = FutexWord(0)
     let ended = FutexWord(0)
     /// CPU time of the whole of it, once it ended.
     let cpuNanoseconds = Atomic<UInt64>(0)
@@ -52,15 +53,18 @@ final class Thread: Sendable {
     let state = Unmanaged<State>.fromOpaque(context).takeRetainedValue()
     let id = fnvm_sys_thread_id()
     state.id.store(id, ordering: .relaxed)
+    state.begun.reference.post(1)
     state.body()
-    state.cpuNanoseconds.store(fnvm_sys_thread_cpu_ns(id), ordering: .relaxed)
+    state.cpuNanoseconds.store(fnvm_sys_thread_cpu_ns(id), ordering: .releasing)
     state.ended.reference.post(1)
   }
 
   /// CPU time so far, also after its end. Any thread.
   var cpuNanoseconds: UInt64 {
     let running = fnvm_sys_thread_cpu_ns(state.id.load(ordering: .relaxed))
-    return max(running, state.cpuNanoseconds.load(ordering: .relaxed))
+    // Asked for last: of a thread that has ended, another one may have the number by now.
+    let whole = state.cpuNanoseconds.load(ordering: .acquiring)
+    return whole > 0 ? whole : running
   }
 
   /// Waits for its body to end.
@@ -78,7 +82,9 @@ final class Thread: Sendable {
 
   /// SCHED_FIFO with that priority. 0 or an errno.
   func setRealtime(priority: UInt32) -> CInt {
-    -fnvm_sys_thread_set_realtime(handle, CInt(clamping: priority))
+    // While it sets itself up it chooses a policy of its own.
+    _ = state.begun.reference.wait(while: 0, until: .max)
+    return -fnvm_sys_thread_set_realtime(handle, CInt(clamping: priority))
   }
 
   /// Runs on that CPU alone. 0 or an errno.

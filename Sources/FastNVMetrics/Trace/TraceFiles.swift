@@ -51,6 +51,9 @@ final class TraceFiles {
     fnvm_sys_unlock(trace.rawValue)
   }
 
+  /// Lets others have the path, while somebody may still hold this object: nothing is written after it.
+  func release() { fnvm_sys_unlock(trace.rawValue) }
+
   var path: SystemPath { location.shown }
 
   /// Whole records written so far.
