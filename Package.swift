@@ -17,7 +17,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CFastNVMetrics", path: "include"),
-    .target(name: "CFastNVMetricsShims"),
+    .target(name: "CFastNVMetricsShims", cSettings: embedded ? [.define("FNVM_EMBEDDED")] : []),
     .target(
       name: "FastNVMetrics", dependencies: ["CFastNVMetricsShims"], swiftSettings: settings),
     .target(

@@ -2,7 +2,10 @@
  *
  *   scenario board                     the board that is detected, one "part value" a line
  *   scenario doctor                    the findings of an examination, one line a node
- *   scenario record TRACE <PHASES      records while PHASES come in, then holds the trace against them
+ *   scenario record TRACE [OPTION=N...] <PHASES    records while PHASES come in, then holds the trace
+ *                                      against them; options: native interval samples stats
+ *   scenario crash TRACE PID           kills the recorder PID, and completes the trace that it leaves
+ *   scenario restore                   puts back the settings of power sensors, and says what it did
  *   scenario burn CPU PERCENT PERIOD_MS SECONDS    keeps a core busy, and says how busy it was
  *
  * A phase is a line "NAME SECONDS EXPECTATION...". It begins when the line is read and lasts SECONDS, or
@@ -14,18 +17,25 @@
  *   back:FIELD=S        a value that is no NaN comes within S seconds of the phase's begin
  *   errors=N negatives=N   how many the engine counted; `some`: at least one
  *   source=load|counters   where GPU load comes from at the end of the phase
+ *   own:SOURCE=0|1      whether threads of their own read it
+ *   reads:SOURCE=LOW..HIGH   how often a second it was read
+ *   figures             says what each source was read and what that took
  *
+ * Sources: as fnvm_source_stats names them, and `rails` and `zones` for all of them.
  * Fields: gpu emc aggregate cpuN, RAIL.mv RAIL.ma RAIL.mw, and zones by name. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fastnvmetrics/fastnvmetrics.h>
 #include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
-enum { MAX_PHASES = 64, MAX_LINE = 1024 };
+enum { MAX_PHASES = 64, MAX_LINE = 1024, MAX_SOURCES = 4 + FNVM_MAX_POWER_RAILS + FNVM_MAX_THERMAL_ZONES };
 
 static int passed, failed;
 
@@ -116,6 +126,8 @@ struct moment {
   double time; /* CLOCK_MONOTONIC */
   fnvm_counts counts;
   long long idle_ticks[FNVM_MAX_CPU_CORES]; /* -1: offline */
+  uint32_t source_count;
+  fnvm_source_stats sources[MAX_SOURCES];
 };
 
 struct phase {
@@ -140,10 +152,21 @@ static void read_idle_ticks(long long *idle_ticks) {
   if (stat != NULL) fclose(stat);
 }
 
+static void read_sources(const fnvm_engine *engine, struct moment *now) {
+  fnvm_stats stats = FNVM_STATS_INIT;
+  require(fnvm_engine_stats(engine, &stats), "fnvm_engine_stats");
+  for (uint32_t i = 0; i < stats.num_sources && i < MAX_SOURCES; i++) {
+    now->sources[i] = (fnvm_source_stats)FNVM_SOURCE_STATS_INIT;
+    require(fnvm_engine_source_stats(engine, i, &now->sources[i]), "fnvm_engine_source_stats");
+    now->source_count++;
+  }
+}
+
 static struct moment look(const fnvm_engine *engine) {
   struct moment now = {.counts = FNVM_COUNTS_INIT};
   require(fnvm_engine_counts(engine, &now.counts), "fnvm_engine_counts");
   read_idle_ticks(now.idle_ticks);
+  read_sources(engine, &now);
   now.time = seconds_of(CLOCK_MONOTONIC);
   return now;
 }
@@ -345,6 +368,53 @@ static void check_field(const struct phase *phase, const char *text, double sett
   check_each(phase, text, series, stretch_of(phase, settle), atof(equals + 1), tolerance);
 }
 
+/* ---- sources ---- */
+
+static int is_of(const fnvm_source_stats *source, const char *name) {
+  if (strcmp(name, "rails") == 0) return source->tier == FNVM_TIER_MEDIUM;
+  if (strcmp(name, "zones") == 0) return source->tier == FNVM_TIER_SLOW;
+  return strcmp(source->name, name) == 0;
+}
+
+static double reads_per_second(const struct phase *phase, uint32_t source) {
+  return (double)(phase->end.sources[source].reads - phase->begin.sources[source].reads) /
+         (phase->end.time - phase->begin.time);
+}
+
+/* own:SOURCE=N or reads:SOURCE=LOW..HIGH */
+static void check_sources(const struct phase *phase, const char *text) {
+  const char *start = strchr(text, ':') + 1, *equals = strchr(text, '='), *dots = strstr(text, "..");
+  const int is_rate = strncmp(text, "reads:", 6) == 0;
+  const double low = atof(equals + 1), high = dots == NULL ? low : atof(dots + 2);
+  char name[64], found[128];
+  double least = INFINITY, most = -INFINITY;
+  unsigned count = 0;
+  snprintf(name, sizeof name, "%.*s", (int)(equals - start), start);
+  for (uint32_t i = 0; i < phase->end.source_count; i++) {
+    if (!is_of(&phase->end.sources[i], name)) continue;
+    const double value = is_rate ? reads_per_second(phase, i) : (double)phase->end.sources[i].has_own_thread;
+    least = fmin(least, value);
+    most = fmax(most, value);
+    count++;
+  }
+  snprintf(found, sizeof found, "%u of them, %.4g..%.4g", count, least, most);
+  report(count > 0 && least >= low && most <= high, phase->name, text, found);
+}
+
+static void print_figures(const struct phase *phase) {
+  const double seconds = phase->end.time - phase->begin.time;
+  double all = 0;
+  for (uint32_t i = 0; i < phase->end.source_count; i++) {
+    const fnvm_source_stats *after = &phase->end.sources[i];
+    const double busy = (double)(after->read_ns - phase->begin.sources[i].read_ns) / 1e6 / seconds;
+    printf("     %s: %-16s %7.1f reads/s, %6.2f ms/s in them; so far: the longest %.2f ms, mean age %.2f ms\n",
+           phase->name, after->name, reads_per_second(phase, i), busy, (double)after->longest_read_ns / 1e6,
+           (double)after->mean_age_ns / 1e6);
+    all += busy;
+  }
+  printf("     %s: all sources %.2f ms/s in reads\n", phase->name, all);
+}
+
 static void check_phase(struct phase *phase) {
   double settle = 0.15;
   char *rest = NULL;
@@ -356,6 +426,8 @@ static void check_phase(struct phase *phase) {
     else if (strncmp(text, "negatives=", 10) == 0)
       check_count(phase, text, after->negative_currents - before->negative_currents, text + 10);
     else if (strncmp(text, "source=", 7) == 0) check_source(phase, text, text + 7);
+    else if (strncmp(text, "own:", 4) == 0 || strncmp(text, "reads:", 6) == 0) check_sources(phase, text);
+    else if (strcmp(text, "figures") == 0) print_figures(phase);
     else check_field(phase, text, settle);
   }
 }
@@ -374,27 +446,124 @@ static void print_totals(const fnvm_engine *engine) {
          (unsigned long long)counts.negative_currents);
   check_count(&(struct phase){.name = "header"}, "read errors as the engine's", header->read_errors - counts.read_errors, "0");
   check_count(&(struct phase){.name = "header"}, "closed, valid, GPU available", header->flags & 15, "11");
+}
+
+static void print_notices(const fnvm_engine *engine) {
   for (uint32_t i = 0; fnvm_engine_notice(engine, i) != NULL; i++) printf("     notice: %s\n", fnvm_engine_notice(engine, i));
 }
 
-static int record(const char *path) {
+static void check_chunks(void) {
+  static const char *const wanted[] = {"META", "STAT"};
+  for (uint32_t i = 0; i < 2; i++) {
+    fnvm_chunk chunk = FNVM_CHUNK_INIT;
+    char found[64] = "not there";
+    const int is_good = fnvm_trace_chunk(trace, i, &chunk) == FNVM_OK && strcmp(chunk.type, wanted[i]) == 0 && chunk.size > 2;
+    if (is_good) snprintf(found, sizeof found, "%llu bytes", (unsigned long long)chunk.size);
+    report(is_good, "chunk", wanted[i], found);
+  }
+}
+
+static int set_option(fnvm_options *options, const char *text) {
+  unsigned value = 0;
+  if (sscanf(text, "native=%d", &options->native_rates) == 1) return 1;
+  if (sscanf(text, "interval=%u", &value) == 1) return options->rail_update_interval_ms = value, 1;
+  if (sscanf(text, "samples=%u", &value) == 1) return options->rail_samples = value, 1;
+  if (sscanf(text, "stats=%u", &value) == 1) return options->write_stats = value, 1;
+  return 0;
+}
+
+static int record(const char *path, char **options_given) {
+  fnvm_options options = FNVM_OPTIONS_INIT;
   fnvm_board *board = NULL;
   fnvm_engine *engine = NULL;
   fnvm_trace *opened = NULL;
+  for (; *options_given != NULL; options_given++)
+    if (!set_option(&options, *options_given)) return fprintf(stderr, "no option %s\n", *options_given), 2;
   require(fnvm_board_detect(NULL, &board), "fnvm_board_detect");
-  require(fnvm_engine_create(path, board, NULL, &engine), "fnvm_engine_create");
+  require(fnvm_engine_create(path, board, &options, &engine), "fnvm_engine_create");
   require(fnvm_engine_start(engine), "fnvm_engine_start");
   require(fnvm_engine_wait_for_warmup(engine, FNVM_NO_TIMEOUT), "fnvm_engine_wait_for_warmup");
   read_phases(engine);
+  const double before = seconds_of(CLOCK_MONOTONIC);
   require(fnvm_engine_stop(engine), "fnvm_engine_stop");
+  const double stopping = seconds_of(CLOCK_MONOTONIC) - before;
   require(fnvm_trace_open(path, &opened), "fnvm_trace_open");
   trace = opened;
   for (int i = 0; i < phase_count; i++) check_phase(&phases[i]);
   print_totals(engine);
+  char found[64];
+  snprintf(found, sizeof found, "after %.3f s", stopping);
+  report(stopping < 2, "stop", "returns within 2 s", found);
+  print_notices(engine);
+  if (options.write_stats) check_chunks();
   fnvm_trace_close(opened);
   fnvm_engine_free(engine);
   fnvm_board_free(board);
   return failed > 0;
+}
+
+/* ---- crash ---- */
+
+static void check_times_rise(const char *name, int tier) {
+  const struct series series = {tier, GPU, 0};
+  const uint64_t count = count_of(series);
+  uint64_t wrong = 0;
+  for (uint64_t i = 1; i < count; i++)
+    if (!(time_of(series, i) > time_of(series, i - 1))) wrong++;
+  char found[64];
+  snprintf(found, sizeof found, "%llu records, %llu do not", (unsigned long long)count, (unsigned long long)wrong);
+  report(count > 1 && wrong == 0, "crash", name, found);
+}
+
+static int crash(const char *path, int recorder) {
+  char journal[MAX_LINE], found[MAX_LINE];
+  struct stat status = {0};
+  fnvm_trace *opened = NULL;
+  int recovered = 0;
+  snprintf(journal, sizeof journal, "%s.fnvm-journal", path);
+  report(fnvm_trace_recover(path, &recovered) == FNVM_E_IO && fnvm_last_error_errno() == EBUSY, "crash",
+         "a trace that is being recorded is left alone", fnvm_last_error_message());
+  const double end = seconds_of(CLOCK_MONOTONIC);
+  kill(recorder, SIGKILL);
+  /* The lock goes with the last of the recorder's threads. */
+  fnvm_status outcome = FNVM_E_IO;
+  for (int i = 0; i < 500; i++) {
+    outcome = fnvm_trace_open(path, &opened);
+    stat(journal, &status);
+    if (outcome == FNVM_E_UNFINISHED && fnvm_trace_recover(path, &recovered) != FNVM_E_IO) break;
+    sleep_until(seconds_of(CLOCK_MONOTONIC) + 0.01);
+  }
+  snprintf(found, sizeof found, "%lld entries", (long long)status.st_size / 32);
+  report(status.st_size >= 32 * 3, "crash", "a journal lies beside the trace", found);
+  report(outcome == FNVM_E_UNFINISHED && recovered == 1, "crash", "unfinished, then recovered", fnvm_status_name(outcome));
+  report(stat(journal, &status) != 0 && errno == ENOENT, "crash", "the journal is gone", journal);
+  require(fnvm_trace_open(path, &opened), "fnvm_trace_open");
+  trace = opened;
+  const fnvm_file_header *header = fnvm_trace_header(trace);
+  snprintf(found, sizeof found, "%u", header->flags);
+  report((header->flags & (FNVM_FLAG_VALID | FNVM_FLAG_CLOSED | FNVM_FLAG_RECOVERED)) == (FNVM_FLAG_VALID | FNVM_FLAG_RECOVERED),
+         "crash", "flags say so", found);
+  check_times_rise("fast times rise", FAST);
+  check_times_rise("medium times rise", MEDIUM);
+  check_times_rise("slow times rise", SLOW);
+  static const char *const names[] = {"fast", "medium", "slow"};
+  for (int tier = FAST; tier <= SLOW; tier++) {
+    const struct series series = {tier, GPU, 0};
+    if (count_of(series) == 0) continue;
+    const double last = time_of(series, count_of(series) - 1) + (double)header->start_monotonic_ns / 1e9;
+    printf("     the last %s sample is %.3f s older than the kill\n", names[tier], end - last);
+  }
+  printf("     dropped %u, read errors %u\n", header->dropped_samples, header->read_errors);
+  fnvm_trace_close(opened);
+  return failed > 0;
+}
+
+static int restore(void) {
+  fnvm_notices *notices = NULL;
+  require(fnvm_sensors_restore(NULL, &notices), "fnvm_sensors_restore");
+  for (uint32_t i = 0; fnvm_notices_text(notices, i) != NULL; i++) printf("     %s\n", fnvm_notices_text(notices, i));
+  fnvm_notices_free(notices);
+  return 0;
 }
 
 int main(int count, char **arguments) {
@@ -402,8 +571,11 @@ int main(int count, char **arguments) {
   const char *command = count > 1 ? arguments[1] : "";
   if (strcmp(command, "board") == 0) return print_board();
   if (strcmp(command, "doctor") == 0) return print_doctor();
-  if (strcmp(command, "record") == 0 && count == 3) return record(arguments[2]);
+  if (strcmp(command, "restore") == 0) return restore();
+  if (strcmp(command, "record") == 0 && count >= 3) return record(arguments[2], arguments + 3);
+  if (strcmp(command, "crash") == 0 && count == 4) return crash(arguments[2], atoi(arguments[3]));
   if (strcmp(command, "burn") == 0 && count == 6)
     return burn(atoi(arguments[2]), atof(arguments[3]), atof(arguments[4]) / 1e3, atof(arguments[5]));
-  return fputs("scenario board | doctor | record TRACE | burn CPU PERCENT PERIOD_MS SECONDS\n", stderr), 2;
+  return fputs("scenario board | doctor | restore | record TRACE [OPTION=N...] | crash TRACE PID | "
+               "burn CPU PERCENT PERIOD_MS SECONDS\n", stderr), 2;
 }

@@ -2,8 +2,8 @@
 # The `run` of an app directory for virtual-orin: holds the engine against a board whose every value is known.
 # Beside it: scenario (scenario.c), libfastnvmetrics.so.0, setup_fastnvmetrics.sh and bash-static. run-scenario makes it.
 #
-#   run [SCENARIO...]   detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips cores
-#                       burners doctor   (all of them)
+#   run [SCENARIO...]   detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips churn rates
+#                       sensors crash cores burners doctor   (all of them)
 . /lib/orin.sh
 . /etc/vorin.conf # BOARD HWMON_FIRST RAW_EAGAIN DELAYS
 . /etc/board.conf # ZONES TEMPS RAILS
@@ -29,9 +29,9 @@ is() { # NAME FOUND EXPECTED
 
 # ---- Recording: phases go to the recorder as they happen, and are held against the trace at its end ----
 
-start_recording() {
+start_recording() { # [OPTION=N...] as in scenario.c
 	rm -f /tmp/phases && mkfifo /tmp/phases
-	./scenario record $trace < /tmp/phases >> $results.record 2>&1 &
+	./scenario record $trace "$@" < /tmp/phases >> $results.record 2>&1 &
 	recorder=$!
 	exec 3> /tmp/phases
 	sleep 1
@@ -44,6 +44,12 @@ stop_recording() {
 	cat $results.record | tee -a $results; rm -f $results.record
 }
 alone() { start_recording; "$@"; stop_recording; }
+kill_recording() { # it says nothing more
+	kill -9 $recorder
+	exec 3>&-
+	wait $recorder 2> /dev/null
+	rm -f $results.record
+}
 
 # ---- What the driver makes of a current and a voltage: whole steps of 40 uV over the shunt, and of 8 mV ----
 
@@ -150,6 +156,165 @@ chips_gone_and_back() {
 	phase chips_settled 1 $back errors=0
 }
 
+chips_churn() {
+	local i chip back; back=$(are_rails)
+	start_recording
+	phase chips_before 1 $back errors=0
+	for i in 1 2 3 4 5 6; do
+		for chip in $chips; do unbind_ina 0x${chip#1-00}; done
+		sleep 0.1
+		for chip in $chips; do bind_ina 0x${chip#1-00}; done
+		sleep 0.1
+	done
+	phase chips_churned 3 back:$first.mw=1.2 back:$third.mw=1.2 settle=1.2 $back
+	for chip in $chips; do unbind_ina 0x${chip#1-00}; done
+	# It is stopped while they are gone.
+	stop_recording
+	for chip in $chips; do bind_ina 0x${chip#1-00}; done
+}
+
+# ---- How often the kernel was asked: a second witness, which knows nothing of the engine ----
+
+tracing=/sys/kernel/tracing
+watch_kernel() {
+	[ -d $tracing/events ] || mount -t tracefs none $tracing 2> /dev/null
+	echo 'p:vorin/load vorin_tegra:load_show' > $tracing/kprobe_events &&
+		echo 'hist:keys=common_cpu' > $tracing/events/vorin/load/trigger &&
+		echo 'hist:keys=addr,command' > $tracing/events/smbus/smbus_read/trigger
+}
+unwatch_kernel() {
+	echo '!hist:keys=common_cpu' > $tracing/events/vorin/load/trigger
+	echo '!hist:keys=addr,command' > $tracing/events/smbus/smbus_read/trigger
+	echo > $tracing/kprobe_events
+}
+asked_load() { sed -n 's/^ *Hits: *//p' $tracing/events/vorin/load/hist; }
+asked_register() { # REGISTER of the first chip
+	sed -n "s/^{ addr: *64, command: *$1 } hitcount: *//p" $tracing/events/smbus/smbus_read/hist | grep . || echo 0
+}
+now() { cut -d' ' -f1 /proc/uptime; }
+# As phase. Then a line: how often a second the kernel was asked for the first rail's current (register 1),
+# its voltage (2) and GPU load.
+watched_phase() {
+	local before after; before="$(now) $(asked_register 1) $(asked_register 2) $(asked_load)"
+	phase "$@"
+	after="$(now) $(asked_register 1) $(asked_register 2) $(asked_load)"
+	asked=$(echo "$before $after" | awk '{ t = $5 - $1; printf "%.1f %.1f %.2f", ($6 - $2) / t, ($7 - $3) / t, ($8 - $4) / t }')
+	echo "     $1: the kernel was asked for $first: current, voltage $(echo $asked | cut -d' ' -f1,2), GPU load ${asked##* } times a second"
+}
+is_asked() { # NAME FIELD LOW HIGH, of `asked`
+	local found; found=$(echo $asked | cut -d' ' -f$2)
+	if echo "$found $3 $4" | awk '{ exit !($1 >= $2 && $1 <= $3) }'; then say "ok   $1: $found"; else say "FAIL $1: found $found, expected $3..$4"; fi
+}
+
+rates() {
+	watch_kernel || say "FAIL the kernel's trace events are not as expected"
+	gpu 430
+	start_recording stats=1
+	watched_phase every_tick 4 own:gpu=1 own:emc=1 own:rails=1 own:zones=1 own:cpu=0 own:ram=0 source=counters \
+		$(is_rail 0x40 0 $(first_of_rails)) figures errors=0
+	stop_recording
+	start_recording native=1 stats=1
+	watched_phase native_counters 5 source=counters reads:emc=25..51 reads:rails=50..110 reads:zones=5..11 gpu=430~3 \
+		$(are_rails) figures errors=0
+	is_asked "native: current" 1 50 110
+	is_asked "native: voltage" 2 5 11
+	is_asked "native: load beside counters" 3 0 3
+	gpu 0; phase gpu_falls_asleep 2; watched_phase gpu_idles_with_counters 5 gpu=0 source=counters figures errors=0
+	is_asked "an idle GPU with counters: load" 3 0 0.7
+	gpu 250; echo 0 > $parameters/counter_hz; phase gpu_loses_counters 1.5
+	watched_phase native_load 4 source=load reads:gpu=30..61 gpu=250~3 figures errors=0
+	is_asked "native: load" 3 30 61
+	gpu 0; phase gpu_falls_asleep_again 2
+	watched_phase gpu_idles 6 source=load reads:gpu=0..0.7 gpu=0 figures errors=0
+	is_asked "an idle GPU: load" 3 0 0.7
+	gpu 300; phase gpu_is_busy_again 5 settle=2.5 gpu=300~3 source=load errors=0
+	echo 204000000 > $parameters/counter_hz; gpu 0
+	stop_recording
+	start_recording
+	echo 0 > $parameters/counter_hz; gpu 250; phase every_tick_loses_counters 1.5
+	watched_phase every_tick_load 3 source=load gpu=250~3 figures errors=0
+	echo 204000000 > $parameters/counter_hz; gpu 0
+	stop_recording
+	unwatch_kernel
+}
+first_of_rails() { echo "$RAILS" | sed -n 's/^0x40 0 //p'; }
+
+# ---- Settings of the power sensors ----
+
+setting() { cat /sys/bus/i2c/drivers/ina3221/$1/hwmon/hwmon*/$2; } # CHIP NODE
+set_samples() { for chip in $chips; do echo $1 > $(echo /sys/bus/i2c/drivers/ina3221/$chip/hwmon/hwmon*/samples); done; }
+register() { i2cget -f -y 1 0x${1#1-00} 0 w; } # all that can be set of a chip, bytes swapped
+# The register says more than the nodes, which are rounded.
+settings() { for chip in $chips; do printf '%s ' "$chip: $(setting $chip update_interval) ms, $(setting $chip samples) samples, $(register $chip);"; done; }
+# With 4 samples 1 ms is less than the shortest conversion, 140 us, takes: two a channel and cycle.
+are_set() { # NAME
+	local chip channels
+	for chip in $chips; do
+		channels=$(cat /sys/bus/i2c/drivers/ina3221/$chip/hwmon/hwmon*/in[123]_enable | grep -c 1)
+		is "$1: $chip, interval and samples" "$(setting $chip update_interval) $(setting $chip samples)" "$(((channels * 280 + 500) / 1000)) 4"
+	done
+}
+states() { ls /run/fastnvmetrics 2> /dev/null | grep -c sensors-; }
+
+sensors() {
+	local before; before=$(settings)
+	echo "     before: $before"
+	start_recording interval=1 samples=4
+	echo "     while recording: $(settings)"
+	are_set "while recording"
+	phase sensors_set 1.5 $(are_rails) errors=0
+	# A recorder that is running is left alone.
+	./scenario restore
+	are_set "after a restore beside it"
+	stop_recording
+	is "after the stop" "$(settings)" "$before"
+	is "state files after the stop" $(states) 0
+
+	start_recording interval=1 samples=4; kill_recording
+	are_set "after SIGKILL"
+	start_recording; stop_recording
+	is "after the next start" "$(settings)" "$before"
+	is "state files after the next start" $(states) 0
+
+	start_recording interval=1 samples=4; kill_recording
+	are_set "after another SIGKILL"
+	./scenario restore
+	is "after fnvm_sensors_restore" "$(settings)" "$before"
+	is "nothing is left to restore" "$(./scenario restore)" ""
+
+	# To the driver an interval is that of all samples where it is written, and of one where it is read.
+	set_samples 16; before16=$(settings)
+	start_recording interval=1 samples=4
+	are_set "where it was 16 samples"
+	stop_recording
+	is "16 samples after the stop" "$(settings)" "$before16"
+	set_samples 1
+	is "1 sample again" "$(settings)" "$before"
+
+	start_recording interval=1 samples=4
+	for chip in $chips; do unbind_ina 0x${chip#1-00}; done
+	for chip in $chips; do bind_ina 0x${chip#1-00}; done
+	phase sensors_bound_again 2.5 back:$first.mw=1.2 settle=1.2 $(are_rails)
+	stop_recording
+	is "bound again, after the stop" "$(settings)" "$before"
+	is "state files at the end" $(states) 0
+	rm -f $trace*
+}
+
+crash() {
+	rm -f $trace*
+	gpu 430
+	start_recording
+	sleep 3
+	./scenario crash $trace $recorder | tee -a $results
+	exec 3>&-
+	wait $recorder 2> /dev/null
+	rm -f $results.record
+	is "what lies there now" "$(ls ${trace%/*})" ${trace##*/}
+	gpu 0
+	alone phase recorded_again 1 gpu=0 errors=0
+}
+
 cores_off_and_on() {
 	./scenario burn 3 50 20 14 &
 	sleep 0.3
@@ -235,10 +400,11 @@ jetson_records() {
 run_scenario() {
 	echo "==== $1"
 	case $1 in
-	detection | doctor | gpu_late) $1 ;;
+	detection | doctor | gpu_late | rates | sensors | crash) $1 ;;
 	gpu | emc | rail | zone) alone $1_values ;;
 	gpu_railgated | gpu_gone_and_back) alone $1 ;;
 	chips) alone chips_gone_and_back ;;
+	churn) chips_churn ;;
 	cores) alone cores_off_and_on ;;
 	burners) alone burners; burners_agree ;;
 	*) say "FAIL there is no scenario $1" ;;
@@ -247,9 +413,9 @@ run_scenario() {
 
 : > $results
 echo "$BOARD, $(nproc) CPUs, hwmon$HWMON_FIRST, delays $DELAYS, EAGAIN $RAW_EAGAIN"
-[ $# -gt 0 ] || set -- detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips cores burners doctor
+[ $# -gt 0 ] || set -- detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips churn rates sensors crash cores burners doctor
 for scenario; do run_scenario $scenario; done
-rm -f $trace
+rm -f $trace*
 failures=$(grep -c '^FAIL' $results)
 echo "$BOARD: $(grep -c '^ok' $results) passed, $failures failed"
 [ $failures = 0 ]

@@ -1,7 +1,7 @@
 internal import CFastNVMetricsShims
 
-/// What can be set of an INA3221, in the order in which it has to be written: in the kernel's driver
-/// `update_interval` is conversion time × averages × channels, so that it moves with `samples`.
+/// What can be set of an INA3221, in the order in which it has to be written: the kernel's driver makes a
+/// conversion time of what is written to `update_interval`, divided by the samples that are set at that moment.
 enum SensorSetting: CaseIterable {
   case samples
   case updateInterval
@@ -115,7 +115,11 @@ struct SensorChip {
   @inline(never)
   var description: String {
     let interval = value(.updateInterval)
-    var text = interval.map { joined("measures every ", decimal($0), " ms") } ?? "measures"
+    // Rounded: with one channel in use a cycle can be 0.28 ms.
+    var text =
+      interval.map {
+        $0 == 0 ? "measures more than once a ms" : joined("measures every ", decimal($0), " ms")
+      } ?? "measures"
     if let samples = value(.samples), samples > 1 || interval == nil {
       text = joined(text, ", averaging ", decimal(samples), " measurements")
     }

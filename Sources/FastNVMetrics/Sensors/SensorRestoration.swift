@@ -123,13 +123,11 @@ struct SensorRestoration {
     var pending = changes
     for index in pending.indices { pending[index].made = nil }
     _ = file.append(pending)
-    for setting in SensorSetting.allCases {
-      guard let change = changes.first(where: { $0.setting == setting }) else { continue }
-      let errno = chip.write(change.original, to: setting)
-      if errno != 0 {
-        return .failed(
-          .io(errno, "put back what was in", chip.path(setting), hint: hint))
-      }
+    let refused = SensorChange.writeOriginals(
+      changes, read: { chip.value($0) }, write: { chip.write($0, to: $1) })
+    if let refused {
+      return .failed(
+        .io(refused.errno, "put back what was in", chip.path(refused.setting), hint: hint))
     }
     for change in changes {
       if chip.value(change.setting) != change.original {

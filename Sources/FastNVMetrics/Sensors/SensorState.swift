@@ -69,6 +69,33 @@ struct SensorChange: Equatable {
   }
 }
 
+extension SensorChange {
+  /// Writes what was there into a chip.
+  ///
+  /// - Parameters:
+  ///   - changes: of one chip.
+  ///   - write: gives 0 or an errno.
+  /// - Returns: what could not be written and why; nil: all could.
+  @inline(never)
+  static func writeOriginals(
+    _ changes: [SensorChange], read: (SensorSetting) -> Int64?,
+    write: (Int64, SensorSetting) -> CInt
+  ) -> (setting: SensorSetting, errno: CInt)? {
+    for setting in SensorSetting.allCases {
+      guard let change = changes.first(where: { $0.setting == setting }) else { continue }
+      let errno = write(change.original, setting)
+      if errno != 0 { return (setting, errno) }
+    }
+    // To the kernel's driver an interval is that of all samples where it is written, and of one where it is read.
+    guard let interval = changes.first(where: { $0.setting == .updateInterval }),
+      read(.updateInterval) != interval.original, let samples = read(.samples), samples > 1
+    else { return nil }
+    let (ofAll, isHuge) = interval.original.multipliedReportingOverflow(by: samples)
+    let errno = isHuge ? 0 : write(ofAll, .updateInterval)
+    return errno == 0 ? nil : (.updateInterval, errno)
+  }
+}
+
 /// What one recorder has set, on a file that outlives it where it crashes. The file is locked for as long as
 /// the recorder lives: that is how others tell.
 final class SensorStateFile {

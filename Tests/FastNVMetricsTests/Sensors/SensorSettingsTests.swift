@@ -97,6 +97,68 @@ import Testing
     }
   }
 
+  @Test func anIntervalThatIsRoundedToNothingIsSaidInWords() throws {
+    try withBoard { tree, board in
+      try tree.write(interval, "0\n")
+      let (settings, notices) = SensorSettings.apply(request(interval: 1), to: board)
+      #expect(
+        notices.first
+          == "The power sensor 1-0040 measures every 1 ms while recording (before: measures more than once a ms)."
+      )
+      #expect(
+        settings?.restore().first == "The power sensor 1-0040 measures more than once a ms again.")
+      #expect(number(tree, interval) == 0)
+    }
+  }
+
+  /// What the kernel's driver makes of a chip's settings.
+  private struct Driver {
+    var channels: Int64
+    var conversion: Int64 = 1100  // µs
+    var samples: Int64 = 1
+    /// As its documentation has it; the driver of Linux 5.15 and 6.1 leaves the samples out where it is read.
+    var readsAllSamples = false
+
+    func value(_ setting: SensorSetting) -> Int64 {
+      if setting == .samples { return samples }
+      return (2 * channels * conversion * (readsAllSamples ? samples : 1) + 500) / 1000
+    }
+
+    mutating func set(_ value: Int64, _ setting: SensorSetting) {
+      if setting == .samples {
+        samples = value
+      } else {
+        let wanted = value * 1000 / 2 / (channels * samples)
+        conversion = [140, 204, 332, 588, 1100, 2116, 4156, 8244]
+          .min { abs($0 - wanted) < abs($1 - wanted) }!
+      }
+    }
+  }
+
+  @Test(arguments: [1, 2, 3] as [Int64], [1, 4, 16, 128, 1024] as [Int64])
+  func theDriversConversionTimeIsPutBack(channels: Int64, samples: Int64) {
+    for readsAllSamples in [false, true] {
+      for conversion in [1100, 2116, 4156, 8244] as [Int64] {
+        var driver = Driver(
+          channels: channels, conversion: conversion, samples: samples,
+          readsAllSamples: readsAllSamples)
+        let changes = SensorSetting.allCases.map {
+          SensorChange(chip: SystemPath("/sys"), setting: $0, original: driver.value($0))
+        }
+        driver.set(4, .samples)
+        driver.set(1, .updateInterval)
+        let refused = SensorChange.writeOriginals(
+          changes, read: { driver.value($0) },
+          write: {
+            driver.set($0, $1)
+            return 0
+          })
+        #expect(refused == nil)
+        #expect(driver.samples == samples && driver.conversion == conversion)
+      }
+    }
+  }
+
   @Test func aStartThatFailsPutsThemBack() throws {
     try withBoard { tree, board in
       var configuration = EngineConfiguration.forTests
