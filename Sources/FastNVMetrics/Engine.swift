@@ -109,9 +109,7 @@ public final class Engine: @unchecked Sendable {
           outputPath: outputPath, board: board, configuration: configuration)
         try recording.begin()
         var notices = recording.openingNotices
-        if configuration.sources.native != true && configuration.sources.currentHz == 0,
-          let repeats = SensorRefresh.notice(for: board, mediumHz: configuration.mediumHz)
-        {
+        if let hz = configuration.railHz, let repeats = SensorRefresh.notice(for: board, hz: hz) {
           notices.append(repeats)
         }
         self.sensors = sensors

@@ -32,6 +32,12 @@ public struct EngineConfiguration: Equatable, Sendable {
   /// What the power sensors are set to for the recording: 0 leaves them as they are.
   public var sensors = SensorRequest()
 
+  /// The rate that somebody chose for the power rails; nil where each is read as fast as its sensor measures.
+  var railHz: UInt32? {
+    if sources.currentHz > 0 { return min(sources.currentHz, mediumHz) }
+    return sources.isNative(mediumHz) ? nil : mediumHz
+  }
+
   /// A configuration; what is not given has its usual value.
   public init(fastHz: UInt32 = 1000, mediumHz: UInt32 = 100, slowHz: UInt32 = 10) {
     self.fastHz = fastHz
@@ -83,6 +89,10 @@ public struct SourceRates: Equatable, Sendable {
 
   /// Every source at every tick.
   public init() {}
+
+  /// Whether sources without a rate of their own are read no faster than they change, in a tier of that rate: above
+  /// 1 kHz nobody wants repeats.
+  func isNative(_ hz: UInt32) -> Bool { native ?? (hz > 1000) }
 
   /// The rates by the names that users know them by.
   var named: [(String, UInt32)] {

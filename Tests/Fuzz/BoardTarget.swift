@@ -103,7 +103,7 @@ enum BoardTarget: FuzzTarget {
     let metadata = RunMetadata(board: board, configuration: EngineConfiguration()).chunk()
     check(JSONText.isValid(metadata.payload), "facts of the run are JSON in UTF-8")
     for rate in [1, 1000, UInt32.max] {
-      _ = SensorRefresh.notice(for: board, mediumHz: rate)
+      _ = SensorRefresh.notice(for: board, hz: rate)
     }
     var header = TraceHeader()
     header.boardName = board.boardName

@@ -15,17 +15,17 @@ struct SensorRefresh {
   }
 
   /// What to tell the user of a rate above the slowest chip's: nil where there is none.
-  static func notice(for board: BoardConfig, mediumHz: UInt32) -> String? {
+  static func notice(for board: BoardConfig, hz: UInt32) -> String? {
     var slowest: Int64 = 0
     for rail in board.powerRails where !rail.currentPath.isEmpty {
       slowest = max(slowest, SensorRefresh(besides: rail.currentPath).milliseconds ?? 0)
     }
     // A sensor can claim any interval.
-    let (perSecond, isHuge) = slowest.multipliedReportingOverflow(by: Int64(mediumHz))
+    let (perSecond, isHuge) = slowest.multipliedReportingOverflow(by: Int64(hz))
     if !isHuge && perSecond <= 1000 { return nil }
     return
       joined(
-        "The power rails are read at ", decimal(mediumHz),
+        "The power rails are read at ", decimal(hz),
         " Hz, but their sensor measures only every ", decimal(slowest),
         " ms (update_interval): samples in between repeat the last value.")
   }

@@ -24,18 +24,16 @@ struct ReadPlan {
     mediumTick = period(configuration.mediumHz)
     slowTick = period(configuration.slowHz)
     rates = configuration.sources
-    // Reading faster than a source can change is asking for repeats: above 1 kHz nobody wants that.
-    func isNative(_ hz: UInt32) -> Bool { configuration.sources.native ?? (hz > 1000) }
     gpu = period(rates.gpuHz)
-    isGPUNative = isNative(configuration.fastHz)
+    isGPUNative = rates.isNative(configuration.fastHz)
     ram = period(rates.ramHz)
     emc =
       rates.emcHz > 0
-      ? period(rates.emcHz) : isNative(configuration.fastHz) ? Self.emcRefresh : 0
+      ? period(rates.emcHz) : rates.isNative(configuration.fastHz) ? Self.emcRefresh : 0
     thermal =
       rates.thermalHz > 0
-      ? period(rates.thermalHz) : isNative(configuration.slowHz) ? Self.thermalRefresh : 0
-    areRailsNative = isNative(configuration.mediumHz)
+      ? period(rates.thermalHz) : rates.isNative(configuration.slowHz) ? Self.thermalRefresh : 0
+    areRailsNative = rates.isNative(configuration.mediumHz)
   }
 
   /// How often a rail is read: by default its sensor says how often it measures.

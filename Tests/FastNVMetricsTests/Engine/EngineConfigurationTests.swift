@@ -1,5 +1,6 @@
-import FastNVMetrics
 import Testing
+
+@testable import FastNVMetrics
 
 /// What an engine can be made of.
 @Suite struct EngineConfigurationTests {
@@ -64,5 +65,20 @@ import Testing
     let rail = PowerRailConfig(label: "r", voltagePath: "/v", currentPath: path)
     #expect(
       error(BoardConfig(boardName: "b", cpuCoreCount: 1, powerRails: [rail]))?.code == .invalid)
+  }
+}
+
+@Suite struct RailRateTests {
+  @Test(arguments: [
+    (100, 0, nil, 100), (1000, 0, nil, 1000), (2000, 0, nil, nil), (2000, 0, false, 2000),
+    (100, 0, true, nil), (100, 50, true, 50), (100, 500, nil, 100),
+  ] as [(UInt32, UInt32, Bool?, UInt32?)])
+  func railsAreReadAtARateOfTheUsersUnlessTheirSensorsDecide(
+    mediumHz: UInt32, currentHz: UInt32, native: Bool?, expected: UInt32?
+  ) {
+    var configuration = EngineConfiguration(mediumHz: mediumHz)
+    configuration.sources.currentHz = currentHz
+    configuration.sources.native = native
+    #expect(configuration.railHz == expected)
   }
 }

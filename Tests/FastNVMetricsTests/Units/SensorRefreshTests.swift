@@ -12,7 +12,7 @@ import Testing
         label: "VDD_IN", voltagePath: tree.path("sys/chip/in1_input"),
         currentPath: tree.path("sys/chip/curr1_input"))
       let board = BoardConfig(boardName: "own", cpuCoreCount: 1, powerRails: [rail])
-      return SensorRefresh.notice(for: board, mediumHz: mediumHz)
+      return SensorRefresh.notice(for: board, hz: mediumHz)
     }
   }
 
