@@ -1,17 +1,30 @@
 public import CFastNVMetrics
 internal import FastNVMetrics
+internal import Synchronization
 
 /// What an `fnvm_engine` points to: an engine, and its notices and names as C strings.
 final class EngineHandle {
   let engine: Engine
-  private let gate = ControlMutex()
-  /// Guarded by `gate`. Texts handed out stay for as long as the engine: there are few of them, and
-  /// any thread may be reading one while another starts the engine again.
-  private var handedOut: [(text: String, copy: UnsafeMutablePointer<CChar>)] = []
+  /// Texts handed out stay for as long as the engine: there are few of them, and any thread may be reading one
+  /// while another starts the engine again. Without a lock: a forked child would wait for it for ever where a
+  /// thread of its parent held it.
+  private let newest = Atomic<UnsafeMutablePointer<Text>?>(nil)
+
+  private struct Text {
+    let copy: UnsafeMutablePointer<CChar>
+    let older: UnsafeMutablePointer<Text>?
+  }
 
   init(_ engine: Engine) { self.engine = engine }
 
-  deinit { for notice in handedOut { notice.copy.deallocate() } }
+  deinit {
+    var next = newest.load(ordering: .acquiring)
+    while let text = next {
+      next = text.pointee.older
+      text.pointee.copy.deallocate()
+      text.deallocate()
+    }
+  }
 
   func notice(_ index: UInt32) -> UnsafePointer<CChar>? {
     let notices = engine.notices
@@ -21,14 +34,35 @@ final class EngineHandle {
   /// The text as a C string that stays.
   func kept(_ text: String) -> UnsafePointer<CChar> {
     let bytes = Array(text.utf8)
-    return gate.locked {
-      for known in handedOut where Array(known.text.utf8) == bytes {
-        return UnsafePointer(known.copy)
+    var first = newest.load(ordering: .acquiring)
+    if let known = Self.find(bytes, from: first) { return known }
+    let copy = ownedCString(bytes)
+    let added = UnsafeMutablePointer<Text>.allocate(capacity: 1)
+    while true {
+      added.initialize(to: Text(copy: copy, older: first))
+      let (exchanged, now) = newest.compareExchange(
+        expected: first, desired: added, ordering: .acquiringAndReleasing)
+      if exchanged { return UnsafePointer(copy) }
+      // Another thread was faster, perhaps with the same text.
+      first = now
+      if let known = Self.find(bytes, from: first) {
+        copy.deallocate()
+        added.deallocate()
+        return known
       }
-      let copy = ownedCString(bytes)
-      handedOut.append((text, copy))
-      return UnsafePointer(copy)
     }
+  }
+
+  private static func find(
+    _ bytes: [UInt8], from first: UnsafeMutablePointer<Text>?
+  ) -> UnsafePointer<CChar>? {
+    var next = first
+    while let text = next {
+      let copy = UnsafePointer(text.pointee.copy)
+      if SystemPath(cString: copy).bytes == bytes { return copy }
+      next = text.pointee.older
+    }
+    return nil
   }
 }
 

@@ -1,7 +1,9 @@
 /* Other processes: forked children, and recorders that are killed. */
 #include <errno.h>
 #include <fastnvmetrics/fastnvmetrics.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -180,6 +182,40 @@ static void a_killed_recording_is_set_aside_by_the_next(void) {
   fixture_remove(&f);
 }
 
+static atomic_int is_asking;
+
+static void *ask_for_names(void *engine) {
+  fnvm_source_stats stats = FNVM_SOURCE_STATS_INIT;
+  while (atomic_load(&is_asking)) (void)fnvm_engine_source_stats(engine, 0, &stats);
+  return NULL;
+}
+
+static void ask_once(fixture *f, fnvm_engine *engine) {
+  fnvm_source_stats stats = FNVM_SOURCE_STATS_INIT;
+  (void)f;
+  CHECK_EQUAL(fnvm_engine_source_stats(engine, 0, &stats), FNVM_OK);
+  CHECK_TEXT(stats.name, "cpu");
+}
+
+/* What a thread of the parent was at is not finished in the child, and nothing there waits for it. */
+static void a_child_waits_for_no_thread_of_its_parent(void) {
+  fixture f = fixture_create();
+  fnvm_engine *engine = fixture_engine(&f, "run.bin");
+  pthread_t threads[2];
+  CHECK(record_briefly(engine));
+  atomic_store(&is_asking, 1);
+  for (int i = 0; i < 2; i++) REQUIRE(pthread_create(&threads[i], NULL, ask_for_names, engine) == 0);
+  for (int round = 0; round < 100; round++) {
+    const int ended = in_child(ask_once, &f, engine);
+    CHECK(ended);
+    if (!ended) break;
+  }
+  atomic_store(&is_asking, 0);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  fnvm_engine_free(engine);
+  fixture_remove(&f);
+}
+
 static void record_and_stand_still(fixture *f) {
   fnvm_board *board = NULL;
   fnvm_engine *engine = NULL;
@@ -228,6 +264,7 @@ int main(void) {
   RUN(a_child_cannot_use_the_engine_of_its_parent);
   RUN(a_child_can_record_with_an_engine_of_its_own);
   RUN(an_engine_that_was_not_started_works_in_the_child);
+  RUN(a_child_waits_for_no_thread_of_its_parent);
   RUN(a_killed_recording_can_be_recovered);
   RUN(a_killed_recording_is_set_aside_by_the_next);
   RUN(a_process_that_stood_still_missed_ticks_and_lost_none);

@@ -49,6 +49,7 @@ ssize_t pread(int fd, void *buffer, size_t size, off_t offset) {
       if (atomic_load(&nodes[i].inode) == status.st_ino) {
         const struct timespec pause = {0, 200000};
         atomic_fetch_add(&nodes[i].reads, 1);
+        if (!atomic_load(&nodes[i].is_shut)) continue; /* one that is just about to read does not hang */
         atomic_fetch_add(&nodes[i].hanging, 1);
         while (atomic_load(&nodes[i].is_shut)) nanosleep(&pause, NULL);
         atomic_fetch_sub(&nodes[i].hanging, 1);
@@ -272,6 +273,46 @@ static void nodes_on_a_disk_are_read_by_their_tier(void) {
   fixture_remove(&f);
 }
 
+/* How often the thread of that name has slept. */
+static unsigned long sleeps_of(const char *name) {
+  DIR *tasks = opendir("/proc/self/task");
+  unsigned long sleeps = 0;
+  for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
+    char path[300], line[128];
+    int is_it = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file)) {
+      unsigned long count = 0;
+      if (strncmp(line, "Name:\t", 6) == 0) is_it = strncmp(line + 6, name, strlen(name)) == 0;
+      if (is_it && sscanf(line, "voluntary_ctxt_switches: %lu", &count) == 1) sleeps += count;
+    }
+    if (file) fclose(file);
+  }
+  if (tasks) closedir(tasks);
+  return sleeps;
+}
+
+/* A board that was detected may get its GPU and EMC later; until then their threads hardly run. */
+static void what_is_not_there_is_not_asked_for_at_every_tick(void) {
+  fnvm_board *board = NULL;
+  fnvm_engine *engine = NULL;
+  tree = fixture_create();
+  fixture_write(&tree, "device/sys/kernel/nothing", "");
+  REQUIRE(fnvm_board_create("bare", 1, fixture_path(&tree, "device"), &board) == FNVM_OK);
+  CHECK_EQUAL(fnvm_board_set_detected(board, 1), FNVM_OK);
+  REQUIRE(fnvm_engine_create(fixture_path(&tree, "run.bin"), board, NULL, &engine) == FNVM_OK);
+  fnvm_board_free(board);
+  REQUIRE(fnvm_engine_start(engine) == FNVM_OK);
+  wait_for_counts(engine, 300, 0, 0);
+  CHECK_EQUAL(source(engine, "gpu").has_own_thread, 1);
+  CHECK_EQUAL(source(engine, "emc").has_own_thread, 1);
+  CHECK(sleeps_of("fnvm-gpu") < fnvm_engine_sample_count(engine) / 4);
+  CHECK(sleeps_of("fnvm-emc") < fnvm_engine_sample_count(engine) / 4);
+  CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
+  finish_engine(engine);
+}
+
 /* ---- rates of single sources ----------------------------------------------------------------- */
 
 /* Reads of a node while the engine takes so many samples. */
@@ -412,6 +453,7 @@ int main(void) {
   RUN(a_rail_and_a_zone_that_hang_stop_no_other);
   RUN(stop_does_not_wait_for_a_read_that_hangs);
   RUN(nodes_on_a_disk_are_read_by_their_tier);
+  RUN(what_is_not_there_is_not_asked_for_at_every_tick);
   RUN(by_default_every_source_is_read_at_every_tick);
   RUN(native_rates_read_nothing_faster_than_it_changes);
   RUN(a_sensor_is_read_at_its_update_interval);

@@ -4,7 +4,7 @@
 struct EMCProbe: ~Copyable, Probe {
   private var actmon: Node
   private var rate: Node
-  let interval: UInt64
+  private let wantedInterval: UInt64
 
   /// The utilisation, and whether one was ever read: what the header says of it.
   static var wordCount: Int { 2 }
@@ -13,7 +13,7 @@ struct EMCProbe: ~Copyable, Probe {
   static var missing: Float { -1 }
 
   init(_ board: BoardConfig, interval: UInt64, keeper: NodeKeeper) {
-    self.interval = interval
+    wantedInterval = interval
     let root = Root(board.root)
     actmon = keeper.node(
       board.isDetected ? .emcActmon(board.emcActmonPath, root) : .fixed(board.emcActmonPath))
@@ -24,6 +24,10 @@ struct EMCProbe: ~Copyable, Probe {
   /// Whether a read can take long.
   static func canBlock(_ board: BoardConfig) -> Bool {
     Node.canBlock(board.emcActmonPath, board) || Node.canBlock(board.emcClkRatePath, board)
+  }
+
+  var interval: UInt64 {
+    actmon.isAbsent || rate.isAbsent ? max(wantedInterval, Node.absentInterval) : wantedInterval
   }
 
   /// Puts the utilisation now in percent, 0 to 100, into the first word; −1 where it cannot be read.

@@ -73,6 +73,7 @@ struct GPUProbe: ~Copyable, Probe {
   static func canBlock(_ board: BoardConfig) -> Bool { Node.canBlock(board.gpuLoadPath, board) }
 
   var interval: UInt64 {
+    if load.isAbsent && !counters.isOpen { return max(wantedInterval, Node.absentInterval) }
     if wantedInterval > 0 || !isNative { return wantedInterval }
     return areCountersBelieved && counters.isOpen ? 0 : Self.refresh
   }

@@ -34,6 +34,11 @@ struct Node: ~Copyable {
     descriptor >= 0 || mailbox.pointee.replacement.load(ordering: .relaxed) >= 0
   }
 
+  /// Whether there never was one: then nobody need ask at every tick.
+  var isAbsent: Bool { !wasEverOpen && !isThere }
+  /// How often it is enough to ask then: the keeper looks no more often.
+  static var absentInterval: UInt64 { 250_000_000 }
+
   /// Whether there ever was one: only then is a failed read a failure. A path that the caller gave
   /// counts.
   private(set) var wasEverOpen: Bool
