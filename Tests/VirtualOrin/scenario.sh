@@ -221,7 +221,8 @@ rates() {
 	is_asked "native: load beside counters" 3 0 3
 	gpu 0; phase gpu_falls_asleep 2; watched_phase gpu_idles_with_counters 5 gpu=0 source=counters figures errors=0
 	is_asked "an idle GPU with counters: load" 3 0 0.7
-	gpu 250; echo 0 > $parameters/counter_hz; phase gpu_loses_counters 1.5
+	# Until then the GPU has idled: it is asked again after 2 s.
+	gpu 250; echo 0 > $parameters/counter_hz; phase gpu_loses_counters 2.5
 	watched_phase native_load 4 source=load reads:gpu=30..61 gpu=250~3 figures errors=0
 	is_asked "native: load" 3 30 61
 	gpu 0; phase gpu_falls_asleep_again 2
