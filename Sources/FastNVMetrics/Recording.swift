@@ -91,12 +91,12 @@ final class Recording: @unchecked Sendable {
     mediumTier.initialize(
       to: MediumTier(
         PowerRailProbes(board, plan, keeper: keeper, roster: roster), period: plan.mediumTick,
-        ring: mediumRing.producer, counters: counters + Tier.medium))
+        offset: plan.mediumOffset, ring: mediumRing.producer, counters: counters + Tier.medium))
     slowTier = .allocate(capacity: 1)
     slowTier.initialize(
       to: SlowTier(
         ThermalProbes(board, plan, keeper: keeper, roster: roster), period: plan.slowTick,
-        ring: slowRing.producer, counters: counters + Tier.slow))
+        offset: plan.slowOffset, ring: slowRing.producer, counters: counters + Tier.slow))
     self.files = files
     flusher =
       configuration.flushIntervalMilliseconds == 0
@@ -173,6 +173,7 @@ final class Recording: @unchecked Sendable {
           recording.fastRing.populate()
           recording.mediumRing.populate()
           recording.slowRing.populate()
+          recording.files.letGoOfReplaced()
           recording.spool?.run(recording.spoolWord.reference)
         })
       if flusher != nil {
@@ -201,13 +202,13 @@ final class Recording: @unchecked Sendable {
             stop: recording.stopWord.reference, warm: recording.warmWord.reference)
         })
       permissions = SchedulingRequest(configuration)
-      for thread in tierThreads { permissions.apply(to: thread) }
+      for thread in tierThreads { permissions.apply(to: thread, isTier: true) }
       for ring in [fastRing.memoryBytes, mediumRing.memoryBytes, slowRing.memoryBytes] {
         permissions.lock(ring)
       }
       keeperThread = try Thread.start("fnvm-keeper") { [keeper] in keeper.run() }
       // These begin at once: they need nothing but their nodes.
-      try roster.start { permissions.apply(to: $0) }
+      try roster.start { permissions.apply(to: $0, isTier: false) }
     } catch {
       joinThreads(goWith: 2)
       files.discardUnpublished()

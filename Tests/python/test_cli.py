@@ -72,6 +72,30 @@ def test_record_completes_its_trace_at_sigterm_and_ctrl_c(tmp_path: Path) -> Non
         assert not fm.read_trace(path)["recovered"]
 
 
+def test_sigterm_ends_the_command_and_completes_the_trace(tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    recorder = subprocess.Popen(
+        [sys.executable, "-m", "fastnvmetrics", "record", str(path), "--board", "generic_linux", "--", *sleeper],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not path.exists() or path.stat().st_size < 50_000:
+        assert recorder.poll() is None
+        time.sleep(0.01)
+    recorder.send_signal(signal.SIGTERM)
+    recorder.communicate(timeout=30)
+    assert recorder.returncode == 128 + signal.SIGTERM
+    assert not fm.read_trace(path)["recovered"]
+
+
+def test_a_length_of_time_that_is_none_is_refused(tmp_path: Path) -> None:
+    for seconds in ("nan", "-1", "0", "inf", "soon"):
+        done = run("record", tmp_path / "run.bin", "--board", "generic_linux", "--seconds", seconds)
+        assert done.returncode == 2
+        assert not (tmp_path / "run.bin").exists()
+
+
 def test_a_trace_without_statistics_says_so(tmp_path: Path) -> None:
     with fm.NVMetrics(tmp_path / "run.bin", board=fm.get_board_config("generic_linux")):
         pass

@@ -627,6 +627,15 @@ def test_each_notice_is_a_warning_once(trace: Path, board: BoardConfig) -> None:
     assert nv.notices == said
 
 
+def test_a_warning_in_a_with_statement_is_at_the_users_line(trace: Path, board: BoardConfig) -> None:
+    nv = NVMetrics(trace, board=board)
+    nv._engine = EngineWith(nv._engine, notices=lambda: ["so"])  # type: ignore[assignment]
+    with pytest.warns(RuntimeWarning) as caught:
+        with nv:
+            pass
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def test_start_that_fails_by_a_warning_starts_nothing(trace: Path, board: BoardConfig) -> None:
     nv = NVMetrics(trace, board=board)
     nv._engine = EngineWith(nv._engine, notices=lambda: ["so"])  # type: ignore[assignment]

@@ -359,7 +359,8 @@ FNVM_API void fnvm_engine_free(fnvm_engine *engine);
 FNVM_API fnvm_status fnvm_engine_start(fnvm_engine *engine);
 
 /** Takes the closing sample, joins the threads and completes the trace. Blocks until sleeping tiers are
- *  woken, reads in progress have ended and the tail is written: milliseconds. Harmless where the
+ *  woken, reads in progress have ended and the tail is written: milliseconds. A read that hangs in a driver is
+ *  not waited for: its thread and descriptors go when it ends. Harmless where the
  *  engine does not run.
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (after everything that can be saved is),
  *  FNVM_E_FORKED. */
@@ -438,9 +439,10 @@ typedef struct fnvm_lateness_bucket {
   uint64_t end_ns, ticks;
 } fnvm_lateness_bucket;
 
-/** The statistics so far, also after stop. Does not block: microseconds.
+/** The statistics so far, also after stop. Before the first start there are no tiers and no sources, and
+ *  fnvm_engine_stats says 0 of everything. Does not block: microseconds.
  *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version, no such tier or
- *  source, nothing recorded yet), FNVM_E_FORKED. */
+ *  source), FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_stats(const fnvm_engine *engine, fnvm_stats *out);
 FNVM_API fnvm_status fnvm_engine_tier_stats(const fnvm_engine *engine, uint32_t tier, fnvm_tier_stats *out);
 FNVM_API fnvm_status fnvm_engine_source_stats(const fnvm_engine *engine, uint32_t index,

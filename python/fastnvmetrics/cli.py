@@ -20,6 +20,8 @@ from fastnvmetrics.trace import read_trace
 
 __all__ = ["main"]
 
+_PATIENCE = 5.0  # seconds that a command has to end in
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "behind -- record while it runs, and end with its exit code.",
     )
     command.add_argument("file", metavar="FILE")
-    command.add_argument("--seconds", type=float, help="how long; else until Ctrl-C, SIGTERM or the command's end")
+    command.add_argument("--seconds", type=_positive, help="how long; else until Ctrl-C, SIGTERM or the command's end")
     command.add_argument("--board", metavar="NAME", help="a board by name; else the one detected")
     command.add_argument("--root", metavar="DIR", help="a directory before /proc, /sys and /etc")
     for tier, usual in (("fast", 1000), ("medium", 100), ("slow", 10)):
@@ -158,28 +160,59 @@ def _record(options: argparse.Namespace) -> int:
         cpu=options.cpu,
         stats=True,
     )
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
     result = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # its notices are printed below
         try:
             with recorder:
-                if options.command:
-                    result = subprocess.call(options.command, timeout=options.seconds)
-                else:
-                    ended.wait(options.seconds)
+                result = _run(options.command, options.seconds) if options.command else _wait(options.seconds)
         except KeyboardInterrupt:
             pass
-        except subprocess.TimeoutExpired:
-            print("fastnvmetrics: the time is over, the command was ended", file=sys.stderr)
-            result = 1
         finally:
             for notice in recorder.notices:
                 print(f"fastnvmetrics: {notice}", file=sys.stderr)
     for line in _summary.lines(recorder.stats):
         print(line, file=sys.stderr)
-    return result if result >= 0 else 128 - result
+    return result
+
+
+def _wait(seconds: float | None) -> int:
+    """Wait until the time is over or SIGTERM."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+    ended.wait(seconds)
+    return 0
+
+
+def _run(command: Sequence[str], seconds: float | None) -> int:
+    """Run a command to its end; return its exit code, 128 and the signal where one ended it."""
+    child = subprocess.Popen(command)
+    signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
+    try:
+        code = child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        print("fastnvmetrics: the time is over, the command is ended", file=sys.stderr)
+        code = _end(child)
+    except KeyboardInterrupt:  # the terminal told the command as well
+        code = _end(child, tell=False)
+    return code if code >= 0 else 128 - code
+
+
+def _end(child: subprocess.Popen[bytes], tell: bool = True) -> int:
+    if tell:
+        child.terminate()
+    try:
+        return child.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def _positive(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is no length of time")
+    return seconds
 
 
 def _stats(options: argparse.Namespace) -> int:

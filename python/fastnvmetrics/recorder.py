@@ -297,8 +297,12 @@ class NVMetrics:
     def _issue_notices(self) -> None:
         notices = self.notices
         first, self._notices_issued = self._notices_issued, len(notices)
+        # The line that the user sees is one of theirs, in a with statement too.
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_code.co_filename == __file__:
+            level, frame = level + 1, frame.f_back
         for notice in notices[first:]:
-            warnings.warn(notice, RuntimeWarning, stacklevel=3)
+            warnings.warn(notice, RuntimeWarning, stacklevel=level)
 
 
 def recover(path: PathLike) -> bool:

@@ -123,6 +123,8 @@ struct GPUProbe: ~Copyable, Probe {
     return true
   }
 
+  /// Once counters are not believed, `load` is read at once: what they said last is not the load, and so no reason
+  /// to let the GPU sleep.
   private mutating func readCounters(at now: UInt64, _ scratch: borrowing Scratch) {
     if lastGoodCounters == 0 { lastGoodCounters = now }
     if let perMille = counters.read(at: now, scratch) {
@@ -132,6 +134,7 @@ struct GPUProbe: ~Copyable, Probe {
       if perMille > 0 { lastBusy = now }
     } else if now &- lastGoodCounters > Self.longestStandstill {
       areCountersBelieved = false
+      nextCheck = 0
       return
     }
     guard now >= nextCheck, let recent = counters.recent else { return }
@@ -144,7 +147,6 @@ struct GPUProbe: ~Copyable, Probe {
     if disagreements >= Self.patience {
       areCountersBelieved = false
       wasContradicted = true
-      // What the counters said last is not the load, and so no reason to let the GPU sleep.
       nextCheck = 0
       return
     }

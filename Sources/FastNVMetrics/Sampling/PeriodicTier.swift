@@ -12,11 +12,14 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
   private let counters: UnsafeMutablePointer<TierCounters>
   private let scratch: Scratch
   private let period: UInt64
+  private let offset: UInt64
   private var tally = ReadTally()
   private var dropped: UInt64 = 0
 
+  /// - Parameter offset: how long after the warm-up the first tick is, so that it does not meet another tier's: they
+  ///   would hold each other up on one CPU, again and again.
   init(
-    _ source: consuming Source, period: UInt64, ring: RingProducer,
+    _ source: consuming Source, period: UInt64, offset: UInt64, ring: RingProducer,
     counters: UnsafeMutablePointer<TierCounters>
   ) {
     self.source = source
@@ -24,6 +27,7 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
     self.counters = counters
     scratch = Scratch(byteCount: 256)
     self.period = period
+    self.offset = offset
   }
 
   /// A tier without anything to read need not wake for each of its ticks. What a crash loses is at most this and
@@ -34,7 +38,7 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
   fileprivate mutating func run(startTime: UInt64, stop: FutexReference, warm: FutexReference) {
     _ = warm.wait(while: 0, until: .max)
     if source.isEmpty { return runEmpty(startTime: startTime, stop: stop) }
-    var ticker = Ticker(first: Clock.monotonic(), period: period, stop: stop)
+    var ticker = Ticker(first: Clock.monotonic() &+ offset, period: period, stop: stop)
     source.align(to: ticker.deadline)
     while ticker.wait() == .tick {
       if ring.hasRoom(forClosing: false) {
@@ -54,7 +58,7 @@ struct PeriodicTier<Source: SampleSource & ~Copyable>: ~Copyable {
 
   /// The times of the ticks that would have been, in batches: there is nothing that could be late.
   private mutating func runEmpty(startTime: UInt64, stop: FutexReference) {
-    var next = Clock.monotonic()
+    var next = Clock.monotonic() &+ offset
     let batch = max(period, Self.batchNanoseconds)
     var missed: UInt64 = 0
     var isStopped = false

@@ -50,7 +50,9 @@ final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
       let interval = probe.pointee.interval
       if interval > tick {
         lead = ReadLead()
-        target = max(target &+ interval, ended)
+        target &+= interval
+        // Times that are past are skipped, as ticks are: a slow device is not read back to back.
+        if target <= ended { target &+= ((ended &- target) / interval &+ 1) &* interval }
       } else {
         lead.follow(ended &- began, tick: tick)
         // A reading that is done early is not followed by another one for the same tick.

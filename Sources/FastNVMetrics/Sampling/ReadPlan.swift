@@ -36,6 +36,10 @@ struct ReadPlan {
     areRailsNative = rates.isNative(configuration.mediumHz)
   }
 
+  /// Where the slower tiers' ticks lie between those of the fast one.
+  var mediumOffset: UInt64 { min(fastTick / 2, 500_000) }
+  var slowOffset: UInt64 { min(fastTick / 4, 250_000) }
+
   /// How often a rail is read: by default its sensor says how often it measures.
   func rail(_ rail: PowerRailConfig) -> PowerRailProbe.Pace {
     func period(_ hz: UInt32) -> UInt64 { hz == 0 ? 0 : 1_000_000_000 / UInt64(hz) }

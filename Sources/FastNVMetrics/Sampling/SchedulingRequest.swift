@@ -20,9 +20,11 @@ struct SchedulingRequest {
     cpu = configuration.cpu
   }
 
-  mutating func apply(to thread: Thread) {
+  /// - Parameter isTier: whether it is the thread of a tier. The others come after those: on one CPU a read that
+  ///   spins in the kernel would hold up a tick.
+  mutating func apply(to thread: Thread, isTier: Bool) {
     if priority > 0 {
-      let error = thread.setRealtime(priority: priority)
+      let error = thread.setRealtime(priority: isTier ? priority : max(priority, 2) - 1)
       if error != 0 { realtimeError = error }
     }
     if let cpu {

@@ -33,6 +33,7 @@ extension TraceFiles {
   func publish(_ header: TraceHeader) throws(FNVMError) {
     do throws(FNVMError) {
       try write(header)
+      keepReplaced()
       let error = rename(suffix: Self.newSuffix)
       if error != 0 { throw .io(error, "create the trace", path) }
     } catch {
