@@ -856,7 +856,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
 CRASH = (
     RECORD
     + """
-while os.path.getsize(sys.argv[1]) < 728 + 98 * 10:  # until ten samples are out of this process
+# Until ten samples are out of this process, and vouched for.
+while os.path.getsize(sys.argv[1]) < 728 + 98 * 10 or os.path.getsize(sys.argv[1] + ".fnvm-journal") < 32:
     pass
 os.kill(os.getpid(), signal.SIGKILL)
 """
