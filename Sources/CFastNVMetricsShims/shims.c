@@ -223,9 +223,12 @@ void *fnvm_sys_map_anonymous(size_t size) {
 }
 
 void fnvm_sys_populate(void *address, size_t size) {
-  // Each page is written to without being changed, whoever writes there at the same time.
-  for (size_t i = 0; i < size; i += 4096)
-    atomic_fetch_or_explicit((atomic_uchar *)address + i, 0, memory_order_relaxed);
+  // Each page is written to without being changed, whoever writes there at the same time: a byte that is not 0 was
+  // written already. (Of a fetch_or of 0 compilers make a load, and a page that was only read is not there yet.)
+  for (size_t i = 0; i < size; i += 4096) {
+    unsigned char zero = 0;
+    atomic_compare_exchange_strong((atomic_uchar *)address + i, &zero, 0);
+  }
 }
 
 int fnvm_sys_map_file(int fd, size_t size, void **out) {
