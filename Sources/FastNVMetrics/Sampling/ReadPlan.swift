@@ -19,21 +19,27 @@ struct ReadPlan {
   private static var currentsPerVoltage: UInt64 { 10 }
 
   init(_ configuration: EngineConfiguration) {
-    func period(_ hz: UInt32) -> UInt64 { hz == 0 ? 0 : 1_000_000_000 / UInt64(hz) }
-    fastTick = period(configuration.fastHz)
-    mediumTick = period(configuration.mediumHz)
-    slowTick = period(configuration.slowHz)
+    fastTick = Self.period(configuration.fastHz)
+    mediumTick = Self.period(configuration.mediumHz)
+    slowTick = Self.period(configuration.slowHz)
     rates = configuration.sources
-    gpu = period(rates.gpuHz)
+    gpu = Self.period(rates.gpuHz)
     isGPUNative = rates.isNative(configuration.fastHz)
-    ram = period(rates.ramHz)
-    emc =
-      rates.emcHz > 0
-      ? period(rates.emcHz) : rates.isNative(configuration.fastHz) ? Self.emcRefresh : 0
-    thermal =
-      rates.thermalHz > 0
-      ? period(rates.thermalHz) : rates.isNative(configuration.slowHz) ? Self.thermalRefresh : 0
+    ram = Self.period(rates.ramHz)
+    emc = Self.period(
+      rates.emcHz, orEvery: Self.emcRefresh, where: rates.isNative(configuration.fastHz))
+    thermal = Self.period(
+      rates.thermalHz, orEvery: Self.thermalRefresh, where: rates.isNative(configuration.slowHz))
     areRailsNative = rates.isNative(configuration.mediumHz)
+  }
+
+  private static func period(_ hz: UInt32) -> UInt64 { hz == 0 ? 0 : 1_000_000_000 / UInt64(hz) }
+
+  /// The period of a rate that somebody asked for, else the source's own where that is native.
+  private static func period(
+    _ hz: UInt32, orEvery refresh: UInt64, where isNative: Bool
+  ) -> UInt64 {
+    hz == 0 && isNative ? refresh : period(hz)
   }
 
   /// Where the slower tiers' ticks lie between those of the fast one.
@@ -42,9 +48,8 @@ struct ReadPlan {
 
   /// How often a rail is read: by default its sensor says how often it measures.
   func rail(_ rail: PowerRailConfig) -> PowerRailProbe.Pace {
-    func period(_ hz: UInt32) -> UInt64 { hz == 0 ? 0 : 1_000_000_000 / UInt64(hz) }
     var pace = PowerRailProbe.Pace(
-      voltage: period(rates.voltageHz), current: period(rates.currentHz))
+      voltage: Self.period(rates.voltageHz), current: Self.period(rates.currentHz))
     if areRailsNative {
       if rates.currentHz == 0 {
         let refresh = SensorRefresh(besides: rail.currentPath).milliseconds ?? 0
