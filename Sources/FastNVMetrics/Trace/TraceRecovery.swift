@@ -50,7 +50,9 @@ extension Trace {
     let descriptors = [trace.rawValue] + spools
     var there = descriptors.enumerated().map { recordsThatFit($0.element, $0.offset) }
     // What the counts leave out was found bad, and counted as dropped, by a recovery that was killed.
-    if isClosing { there = zip(there, header.recordCounts).map { min($0, $1) } }
+    if isClosing {
+      for (i, count) in header.recordCounts.enumerated() { there[i] = min(there[i], count) }
+    }
     let good: [UInt64]
     do throws(FNVMError) {
       good = try goodRecords(descriptors, journal.rawValue, there, path)
