@@ -10,6 +10,7 @@ internal import Synchronization
 final class Recording: @unchecked Sendable {
   // After `begin`, each tier is used by its own thread alone until that was joined, and so are the header
   // and the files by the spool's; rings, counters and words are made of atomics; the rest is constant.
+  private let board: BoardConfig
   private let configuration: EngineConfiguration
   private let keeper: NodeKeeper
   private let roster: ProbeRoster
@@ -75,6 +76,7 @@ final class Recording: @unchecked Sendable {
     board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
     mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles
   ) {
+    self.board = board
     self.configuration = configuration
     let plan = ReadPlan(configuration)
     let keeper = NodeKeeper()
@@ -117,7 +119,7 @@ final class Recording: @unchecked Sendable {
     header.writerVersion = FastNVMetricsVersion.packed
 
     if configuration.writesMetadata || configuration.writesStats {
-      metadata = RunMetadata(board: board, configuration: configuration)
+      metadata = RunMetadata(board: board, configuration: configuration, isStart: true)
     }
 
     spool = Spool(
@@ -241,6 +243,10 @@ final class Recording: @unchecked Sendable {
     lost.store(spool?.undrained ?? 0, ordering: .relaxed)
     noteCounts()
     header.isClosed = true
+    // Joules per phase cannot be told without the facts of the sensors.
+    if metadata == nil && marks.hasEvents {
+      metadata = RunMetadata(board: board, configuration: configuration, isStart: false)
+    }
     metadata?.finish(header: header, gpuSource: counts.gpuSource)
     var chunks = metadata.map { [$0.chunk()] } ?? []
     if configuration.writesStats { chunks.append(stats.chunk()) }

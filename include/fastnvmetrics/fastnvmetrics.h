@@ -361,7 +361,7 @@ typedef struct fnvm_options {
                                *  locked in memory; 0: not. A notice says where that is not permitted */
   int32_t cpu;                /**< the CPU that the threads that sample run on; -1: any */
   uint32_t write_stats;       /**< 1: the trace gets a STAT chunk, and a META chunk */
-  uint32_t write_metadata;    /**< 1: the trace gets a META chunk */
+  uint32_t write_metadata;    /**< 1: the trace gets a META chunk; one with phases or labels has it anyway */
   uint32_t rail_update_interval_ms; /**< set the INA3221 to measure this often while recording (root only), and
                                      *  put back what was there: at the stop, or after a crash by the next
                                      *  start or fnvm_sensors_restore. Notices say what was done; 0: leave it */
