@@ -65,6 +65,18 @@ need_python() {
     fail "Python 3.10 or newer is needed, $python is $("$python" -V 2>&1); name another with PYTHON=…"
 }
 
+# The library in build/lib, built again when a source is newer. Sets $library; needs $abi (versions.sh).
+need_current_library() {
+  library=build/lib/libfastnvmetrics.so.$abi
+  local stamp=build/lib/.libfastnvmetrics.so.$abi.built
+  if [[ ! -e $library || ! -e $stamp || -n $(find Package.swift Sources include scripts/build-library -newer "$stamp" \
+    -type f -print -quit) ]]; then
+    scripts/build-library --output build/lib
+  fi
+}
+
+library_soname() { LC_ALL=C readelf -dW "$1" 2>/dev/null | sed -n 's/.*(SONAME).*\[\(.*\)\].*/\1/p'; }
+
 # The wheel with the extension and the library in it, built again when a source is newer. Sets $wheel.
 build_wheel() {
   local stamp=build/wheel/.built
