@@ -26,11 +26,11 @@ quietly() {
 python=${PYTHON:-/usr/bin/python3}
 [[ -x $python ]] || python=$(command -v python3 || true)
 
-# need_debian_packages [COMMAND...]: installs the Debian packages that are missing: those that everything
-# needs, and commands that are packages of the same name.
+# need_debian_packages [COMMAND[:PACKAGE]...]: installs the Debian packages that are missing: those that
+# everything needs, and those of these commands, which are packages of the same name unless one is given.
 need_debian_packages() {
   local missing=() command
-  for command in "$@"; do command -v "$command" >/dev/null || missing+=("$command"); done
+  for command in "$@"; do command -v "${command%:*}" >/dev/null || missing+=("${command#*:}"); done
   has_c_compiler || missing+=(gcc g++)
   [[ -n $python ]] || missing+=(python3)
   if [[ -z $python || $python == /usr/bin/python3 ]]; then
