@@ -10,6 +10,7 @@ internal import Synchronization
 final class Recording: @unchecked Sendable {
   // After `begin`, each tier is used by its own thread alone until that was joined, and so are the header
   // and the files by the spool's; rings, counters and words are made of atomics; the rest is constant.
+  private let board: BoardConfig
   private let configuration: EngineConfiguration
   private let keeper: NodeKeeper
   private let roster: ProbeRoster
@@ -21,10 +22,11 @@ final class Recording: @unchecked Sendable {
   private let mediumTier: UnsafeMutablePointer<MediumTier>
   private let slowTier: UnsafeMutablePointer<SlowTier>
   private let files: TraceFiles
-  private let syncLog = SyncLog()
+  private let marks: Marks
   private var spool: Spool?
   private let flusher: Flusher?
   private var header = TraceHeader()
+  private let coreColumns: Int
   /// nil where nobody asked for it.
   private var metadata: RunMetadata?
   private var startTime: UInt64 = 0
@@ -74,6 +76,7 @@ final class Recording: @unchecked Sendable {
     board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
     mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles
   ) {
+    self.board = board
     self.configuration = configuration
     let plan = ReadPlan(configuration)
     let keeper = NodeKeeper()
@@ -98,6 +101,8 @@ final class Recording: @unchecked Sendable {
         ThermalProbes(board, plan, keeper: keeper, roster: roster), period: plan.slowTick,
         offset: plan.slowOffset, ring: slowRing.producer, counters: counters + Tier.slow))
     self.files = files
+    coreColumns = board.cpuCoreCount
+    marks = Marks(files.path)
     flusher =
       configuration.flushIntervalMilliseconds == 0
       ? nil
@@ -107,21 +112,18 @@ final class Recording: @unchecked Sendable {
     self.mediumRing = mediumRing
     self.slowRing = slowRing
 
-    header.boardName = board.boardName
-    header.cpuCoreCount = board.cpuCoreCount
-    header.powerRailNames = board.powerRails.map { $0.label }
-    header.thermalZoneNames = board.thermalZones.map { $0.name }
+    header = TraceHeader(shapeOf: board)
     header.fastHz = configuration.fastHz
     header.mediumHz = configuration.mediumHz
     header.slowHz = configuration.slowHz
     header.writerVersion = FastNVMetricsVersion.packed
 
     if configuration.writesMetadata || configuration.writesStats {
-      metadata = RunMetadata(board: board, configuration: configuration)
+      metadata = RunMetadata(board: board, configuration: configuration, isStart: true)
     }
 
     spool = Spool(
-      files: files, syncLog: syncLog, fast: self.fastRing.consumer,
+      files: files, marks: marks, fast: self.fastRing.consumer,
       medium: self.mediumRing.consumer, slow: self.slowRing.consumer,
       // The spool goes with the recording.
       refreshHeader: { [unowned(unsafe) self] in
@@ -237,17 +239,21 @@ final class Recording: @unchecked Sendable {
     joinThreads(goWith: 1)
     spool?.drain()
     // What failed a moment ago may go now, and there is no later.
-    if spool?.undrained ?? 0 > 0 || !syncLog.isEmpty { spool?.drain() }
+    if spool?.undrained ?? 0 > 0 || !marks.isEmpty { spool?.drain() }
     lost.store(spool?.undrained ?? 0, ordering: .relaxed)
     noteCounts()
     header.isClosed = true
+    // Joules per phase cannot be told without the facts of the sensors.
+    if metadata == nil && marks.hasEvents {
+      metadata = RunMetadata(board: board, configuration: configuration, isStart: false)
+    }
     metadata?.finish(header: header, gpuSource: counts.gpuSource)
     var chunks = metadata.map { [$0.chunk()] } ?? []
     if configuration.writesStats { chunks.append(stats.chunk()) }
     try files.complete(header, chunks: chunks)
     if let error = flusher?.firstError { throw error }
     // A disk that was full for a while and lost nothing is worth a word, not an error.
-    if let error = spool?.firstError, counts.droppedSamples > 0 || !syncLog.isEmpty { throw error }
+    if let error = spool?.firstError, counts.droppedSamples > 0 || !marks.isEmpty { throw error }
   }
 
   private func joinThreads(goWith go: UInt32) {
@@ -282,15 +288,50 @@ final class Recording: @unchecked Sendable {
   }
 
   /// Marks a phase boundary: the next fast sample to begin is the first one after it.
-  func sync() throws(FNVMError) -> UInt64 {
-    let id = syncLog.mark(
-      index: { fastRing.begun }, spool: SpoolRequest(spoolWord.reference))
-    if id == 0 {
-      throw .io(
-        ErrorNumber.again, "mark a phase boundary in", files.path,
-        hint: "thousands of marks wait for the disk already")
+  func sync(_ label: String?) throws(FNVMError) -> UInt64 { try marks.sync(label, moment) }
+
+  /// Begins a phase and returns its id.
+  func beginPhase(_ name: String) throws(FNVMError) -> UInt64 {
+    try marks.beginPhase(name, moment)
+  }
+
+  func endPhase(_ id: UInt64) throws(FNVMError) { try marks.endPhase(id, moment) }
+
+  private var moment: Marks.Moment {
+    Marks.Moment(
+      time: Clock.monotonic() &- startTime, nextSample: fastRing.begun,
+      spool: SpoolRequest(spoolWord.reference))
+  }
+
+  /// The newest record of each tier that has one. Any thread.
+  ///
+  /// What a fast sample says of the CPU is not known yet when it is taken: that is of the newest that is closed.
+  ///
+  /// - Returns: t = 0.
+  func copyNewest(_ body: (_ tier: Int, UnsafeRawBufferPointer) -> Void) -> UInt64 {
+    // The medium ones are the largest.
+    withUnsafeTemporaryAllocation(byteCount: TraceFormat.Medium.size, alignment: 8) { raw in
+      guard let base = raw.baseAddress else { return }
+      typealias At = TraceFormat.Fast
+      let cpu = At.cpuUtilization..<At.ramUsed
+      if fastRing.copyNewest(to: base, leaving: cpu) {
+        if !fastRing.copyNewestClosed(cpu, to: base) {
+          for i in 0..<coreColumns {
+            base.storeBytes(
+              of: Float.nan, toByteOffset: At.cpuUtilization + 4 * i, as: Float.self)
+          }
+          base.storeBytes(of: Float.nan, toByteOffset: At.cpuAggregate, as: Float.self)
+        }
+        body(Tier.fast, UnsafeRawBufferPointer(rebasing: raw[..<At.size]))
+      }
+      if mediumRing.copyNewest(to: base) {
+        body(Tier.medium, UnsafeRawBufferPointer(rebasing: raw[..<TraceFormat.Medium.size]))
+      }
+      if slowRing.copyNewest(to: base) {
+        body(Tier.slow, UnsafeRawBufferPointer(rebasing: raw[..<TraceFormat.Slow.size]))
+      }
     }
-    return id
+    return startTime
   }
 
   /// What the user should know about how the recording began.
@@ -322,7 +363,7 @@ final class Recording: @unchecked Sendable {
     counts.fastSamples = fastRing.taken
     counts.mediumSamples = mediumRing.taken
     counts.slowSamples = slowRing.taken
-    counts.syncPoints = syncLog.total
+    counts.syncPoints = marks.syncPointCount
     counts.missedFast = counters[Tier.fast].missed.load(ordering: .relaxed)
     counts.missedMedium = counters[Tier.medium].missed.load(ordering: .relaxed)
     counts.missedSlow = counters[Tier.slow].missed.load(ordering: .relaxed)

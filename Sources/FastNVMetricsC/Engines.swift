@@ -164,6 +164,59 @@ public func engineSync(_ engine: OpaquePointer?, _ id: UnsafeMutablePointer<UInt
   }
 }
 
+@_cdecl("fnvm_engine_sync_labelled")
+public func engineSyncLabelled(
+  _ engine: OpaquePointer?, _ label: UnsafePointer<CChar>?, _ id: UnsafeMutablePointer<UInt64>?
+) -> fnvm_status {
+  guard let engine, let label else {
+    return invalid("fnvm_engine_sync_labelled: engine or label is NULL")
+  }
+  return status { () throws(FNVMError) in
+    let mark = try engineHandle(engine).engine.sync(String(cString: label))
+    id?.pointee = mark
+  }
+}
+
+@_cdecl("fnvm_engine_phase_begin")
+public func enginePhaseBegin(
+  _ engine: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ id: UnsafeMutablePointer<UInt64>?
+) -> fnvm_status {
+  guard let engine, let name, let id else {
+    return invalid("fnvm_engine_phase_begin: engine, name or id is NULL")
+  }
+  return status { () throws(FNVMError) in
+    id.pointee = try engineHandle(engine).engine.beginPhase(String(cString: name))
+  }
+}
+
+@_cdecl("fnvm_engine_phase_end")
+public func enginePhaseEnd(_ engine: OpaquePointer?, _ id: UInt64) -> fnvm_status {
+  guard let engine else { return invalid("fnvm_engine_phase_end: engine is NULL") }
+  return status { () throws(FNVMError) in try engineHandle(engine).engine.endPhase(id) }
+}
+
+@_cdecl("fnvm_engine_snapshot")
+public func engineSnapshot(
+  _ engine: OpaquePointer?, _ out: UnsafeMutablePointer<fnvm_snapshot>?
+) -> fnvm_status {
+  guard let engine, let out else { return invalid("fnvm_engine_snapshot: engine or out is NULL") }
+  guard hasRoom(out) else { return tooSmall("fnvm_engine_snapshot") }
+  return status { () throws(FNVMError) in
+    var snapshot = fnvm_snapshot()
+    snapshot.struct_size = out.pointee.struct_size
+    snapshot.start_monotonic_ns = try engineHandle(engine).engine.copyNewest { tier, bytes in
+      snapshot.tiers |= 1 << UInt32(tier)
+      switch UInt32(tier) {
+      case FNVM_TIER_FAST: withUnsafeMutableBytes(of: &snapshot.fast) { $0.copyMemory(from: bytes) }
+      case FNVM_TIER_MEDIUM:
+        withUnsafeMutableBytes(of: &snapshot.medium) { $0.copyMemory(from: bytes) }
+      default: withUnsafeMutableBytes(of: &snapshot.slow) { $0.copyMemory(from: bytes) }
+      }
+    }
+    out.pointee = snapshot
+  }
+}
+
 @_cdecl("fnvm_engine_sample_count")
 public func engineSampleCount(_ engine: OpaquePointer?) -> UInt64 {
   guard let engine else { return 0 }
@@ -224,4 +277,12 @@ private func headerAgreement() {
   agree(type(of: h9), type(of: s9))
   let h10 = CFastNVMetrics.fnvm_engine_notice, s10 = engineNotice
   agree(type(of: h10), type(of: s10))
+  let h11 = CFastNVMetrics.fnvm_engine_sync_labelled, s11 = engineSyncLabelled
+  agree(type(of: h11), type(of: s11))
+  let h12 = CFastNVMetrics.fnvm_engine_phase_begin, s12 = enginePhaseBegin
+  agree(type(of: h12), type(of: s12))
+  let h13 = CFastNVMetrics.fnvm_engine_phase_end, s13 = enginePhaseEnd
+  agree(type(of: h13), type(of: s13))
+  let h14 = CFastNVMetrics.fnvm_engine_snapshot, s14 = engineSnapshot
+  agree(type(of: h14), type(of: s14))
 }

@@ -1,9 +1,30 @@
 public import CFastNVMetrics
 internal import FastNVMetrics
 
-private func opened(_ handle: OpaquePointer) -> Trace {
-  Unmanaged<Trace>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+/// What an `fnvm_trace` points to: a trace, and what is said of its phases, once somebody asked.
+final class TraceHandle: @unchecked Sendable {
+  let trace: Trace
+  // `marks` is guarded by `gate`; what it holds does not change.
+  private let gate = ControlMutex()
+  private var marks: TraceMarks?
+
+  init(_ trace: Trace) { self.trace = trace }
+
+  func withMarks() -> TraceMarks {
+    gate.locked {
+      if let marks { return marks }
+      let made = TraceMarks(trace)
+      marks = made
+      return made
+    }
+  }
 }
+
+private func handle(_ opaque: OpaquePointer) -> TraceHandle {
+  Unmanaged<TraceHandle>.fromOpaque(UnsafeRawPointer(opaque)).takeUnretainedValue()
+}
+
+private func opened(_ opaque: OpaquePointer) -> Trace { handle(opaque).trace }
 
 @_cdecl("fnvm_trace_open")
 public func traceOpen(
@@ -14,14 +35,14 @@ public func traceOpen(
   guard let path else { return invalid("fnvm_trace_open: path is NULL") }
   return status { () throws(FNVMError) in
     let trace = try Trace(path: SystemPath(cString: path))
-    out.pointee = OpaquePointer(Unmanaged.passRetained(trace).toOpaque())
+    out.pointee = OpaquePointer(Unmanaged.passRetained(TraceHandle(trace)).toOpaque())
   }
 }
 
 @_cdecl("fnvm_trace_close")
 public func traceClose(_ handle: OpaquePointer?) {
   guard let handle else { return }
-  Unmanaged<Trace>.fromOpaque(UnsafeRawPointer(handle)).release()
+  Unmanaged<TraceHandle>.fromOpaque(UnsafeRawPointer(handle)).release()
 }
 
 @_cdecl("fnvm_trace_header")
@@ -92,6 +113,42 @@ public func traceChunk(
   }
 }
 
+@_cdecl("fnvm_trace_num_phases")
+public func traceNumPhases(_ trace: OpaquePointer?) -> UInt32 {
+  guard let trace else { return 0 }
+  return UInt32(clamping: handle(trace).withMarks().phases.count)
+}
+
+@_cdecl("fnvm_trace_phase")
+public func tracePhase(
+  _ trace: OpaquePointer?, _ index: UInt32, _ out: UnsafeMutablePointer<fnvm_phase>?
+) -> fnvm_status {
+  guard let trace, let out else { return invalid("fnvm_trace_phase: trace or out is NULL") }
+  guard hasRoom(out) else { return tooSmall("fnvm_trace_phase") }
+  let marks = handle(trace).withMarks()
+  guard Int(index) < marks.phases.count else {
+    return invalid("fnvm_trace_phase: index is past the last")
+  }
+  let phase = marks.phases[Int(index)]
+  out.pointee.thread = phase.thread
+  out.pointee.id = phase.id
+  out.pointee.parent = phase.parent ?? 0
+  out.pointee.depth = UInt64(phase.depth)
+  out.pointee.begin_ns = phase.beginNanoseconds
+  out.pointee.end_ns = phase.endNanoseconds
+  out.pointee.was_ended = phase.wasEnded ? 1 : 0
+  out.pointee.name = marks.name(ofPhase: Int(index))
+  return FNVM_OK
+}
+
+@_cdecl("fnvm_trace_sync_label")
+public func traceSyncLabel(
+  _ trace: OpaquePointer?, _ syncID: UInt64, _ time: UnsafeMutablePointer<UInt64>?
+) -> UnsafePointer<CChar>? {
+  guard let trace else { return nil }
+  return handle(trace).withMarks().label(of: syncID, time)
+}
+
 @_cdecl("fnvm_trace_recover")
 public func traceRecover(
   _ path: UnsafePointer<CChar>?, _ recovered: UnsafeMutablePointer<CInt>?
@@ -124,4 +181,10 @@ private func headerAgreement() {
   agree(type(of: h9), type(of: s9))
   let h10 = CFastNVMetrics.fnvm_trace_chunk, s10 = traceChunk
   agree(type(of: h10), type(of: s10))
+  let h11 = CFastNVMetrics.fnvm_trace_num_phases, s11 = traceNumPhases
+  agree(type(of: h11), type(of: s11))
+  let h12 = CFastNVMetrics.fnvm_trace_phase, s12 = tracePhase
+  agree(type(of: h12), type(of: s12))
+  let h13 = CFastNVMetrics.fnvm_trace_sync_label, s13 = traceSyncLabel
+  agree(type(of: h13), type(of: s13))
 }

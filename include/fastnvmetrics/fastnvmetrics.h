@@ -268,6 +268,67 @@ FNVM_API const char *fnvm_notices_text(const fnvm_notices *notices, uint32_t ind
 /** Frees them. NULL is allowed. */
 FNVM_API void fnvm_notices_free(fnvm_notices *notices);
 
+/* ==== Records ================================================================================= */
+
+/* What a trace is made of, and what fnvm_engine_snapshot shows of one that is being recorded. */
+
+#define FNVM_TRACE_MAGIC 0x4E564D54u
+#define FNVM_TRACE_VERSION 1u
+
+#define FNVM_FLAG_VALID 1u         /**< the fields from flags on are filled */
+#define FNVM_FLAG_CLOSED 2u        /**< closed cleanly */
+#define FNVM_FLAG_RECOVERED 4u     /**< completed by fnvm_trace_recover after a crash */
+#define FNVM_FLAG_GPU_AVAILABLE 8u /**< gpu_load was measured */
+
+#pragma pack(push, 1)
+
+/** The first 728 bytes of a trace; little-endian. */
+typedef struct fnvm_file_header {
+  uint32_t magic;   /**< FNVM_TRACE_MAGIC */
+  uint32_t version; /**< FNVM_TRACE_VERSION */
+  char board_name[32];
+  uint8_t num_cpu_cores, num_power_rails, num_thermal_zones, emc_available;
+  uint32_t fast_hz, medium_hz, slow_hz;
+  uint64_t num_fast_samples, num_medium_samples, num_slow_samples, num_sync_points;
+  char power_rail_names[FNVM_MAX_POWER_RAILS][24];
+  char thermal_zone_names[FNVM_MAX_THERMAL_ZONES][24];
+  uint32_t flags; /**< FNVM_FLAG_…; from here on all zero in traces of the C++ reference */
+  uint32_t missed_fast, missed_medium, missed_slow; /**< saturated at UINT32_MAX */
+  uint64_t start_monotonic_ns; /**< CLOCK_MONOTONIC at t = 0 */
+  uint64_t start_realtime_ns;  /**< CLOCK_REALTIME at t = 0 */
+  uint64_t chunks_offset;      /**< 0: none */
+  uint32_t dropped_samples, read_errors; /**< saturated at UINT32_MAX */
+  uint32_t writer_version;     /**< major << 16 | minor << 8 | patch */
+  uint8_t reserved[12];
+} fnvm_file_header;
+
+typedef struct fnvm_fast_sample {
+  double time_s;                      /**< since t = 0, taken at the read */
+  uint16_t gpu_load;                  /**< per mille, 0 to 1000 */
+  float cpu_util[FNVM_MAX_CPU_CORES]; /**< %, NaN: offline */
+  float cpu_aggregate;                /**< %, mean of the online cores */
+  uint64_t ram_used_kb, ram_available_kb;
+  float emc_util;                     /**< %, -1: not available */
+} fnvm_fast_sample;
+
+typedef struct fnvm_medium_sample {
+  double time_s;
+  uint32_t voltage_mv[FNVM_MAX_POWER_RAILS], current_ma[FNVM_MAX_POWER_RAILS];
+  float power_mw[FNVM_MAX_POWER_RAILS]; /**< NaN: read failed */
+} fnvm_medium_sample;
+
+typedef struct fnvm_slow_sample {
+  double time_s;
+  float temp_c[FNVM_MAX_THERMAL_ZONES]; /**< NaN: read failed, or powered down */
+} fnvm_slow_sample;
+
+typedef struct fnvm_sync_point {
+  uint64_t sync_id;         /**< 1, 2, 3, … */
+  uint64_t fast_sample_idx; /**< the first fast sample after the mark */
+} fnvm_sync_point;
+
+#pragma pack(pop)
+
 /* ==== Engine ================================================================================== */
 
 #define FNVM_MIN_RATE_HZ 1
@@ -300,7 +361,7 @@ typedef struct fnvm_options {
                                *  locked in memory; 0: not. A notice says where that is not permitted */
   int32_t cpu;                /**< the CPU that the threads that sample run on; -1: any */
   uint32_t write_stats;       /**< 1: the trace gets a STAT chunk, and a META chunk */
-  uint32_t write_metadata;    /**< 1: the trace gets a META chunk */
+  uint32_t write_metadata;    /**< 1: the trace gets a META chunk; one with phases or labels has it anyway */
   uint32_t rail_update_interval_ms; /**< set the INA3221 to measure this often while recording (root only), and
                                      *  put back what was there: at the stop, or after a crash by the next
                                      *  start or fnvm_sensors_restore. Notices say what was done; 0: leave it */
@@ -380,6 +441,53 @@ FNVM_API fnvm_status fnvm_engine_wait_for_warmup(fnvm_engine *engine, uint64_t t
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING, FNVM_E_IO, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_sync(fnvm_engine *engine, uint64_t *id);
 
+#define FNVM_MAX_NAME_BYTES 87 /**< of a phase or label that reach the trace */
+
+/** fnvm_engine_sync with a label for the mark.
+ *  @param label UTF-8, cut at a character after FNVM_MAX_NAME_BYTES bytes.
+ *  @return as fnvm_engine_sync; FNVM_E_INVALID also where label is NULL or empty. */
+FNVM_API fnvm_status fnvm_engine_sync_labelled(fnvm_engine *engine, const char *label, uint64_t *id);
+
+/** Begins a phase: a stretch of time with a name, such as "prefill". It is inside of the phase that the calling
+ *  thread began last and has not ended. Phases of one name may be begun as often as one likes, by any number of
+ *  threads at once; they are not sync points and do not count as such. Takes about a microsecond and blocks no
+ *  longer than fnvm_engine_sync.
+ *  @param name UTF-8, cut at a character after FNVM_MAX_NAME_BYTES bytes.
+ *  @param id receives 1, 2, 3, … of this recording.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: an empty name; 4096 phases are open), FNVM_E_NOT_RUNNING, FNVM_E_IO
+ *  (EAGAIN: the disk does not keep up), FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_phase_begin(fnvm_engine *engine, const char *name, uint64_t *id);
+
+/** Ends a phase, from any thread. Those inside of it go on. One that is never ended ends with the trace, and is
+ *  marked so there.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: no phase of that id is open), FNVM_E_NOT_RUNNING, FNVM_E_IO (EAGAIN; it
+ *  stays open), FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_phase_end(fnvm_engine *engine, uint64_t id);
+
+#define FNVM_TIER_FAST 0u
+#define FNVM_TIER_MEDIUM 1u
+#define FNVM_TIER_SLOW 2u
+
+/** The newest sample of each tier, while it is being recorded. Set struct_size before the call. */
+typedef struct fnvm_snapshot {
+  uint32_t struct_size; /**< sizeof(fnvm_snapshot) */
+  uint32_t tiers;       /**< the tiers that have a sample: bit 1 << FNVM_TIER_…; the others are zero */
+  uint64_t start_monotonic_ns; /**< CLOCK_MONOTONIC at t = 0 */
+  fnvm_fast_sample fast; /**< cpu_util and cpu_aggregate are of about 100 ms before: how long a core slept is only
+                          *  known when it wakes. NaN at first */
+  fnvm_medium_sample medium;
+  fnvm_slow_sample slow;
+} fnvm_snapshot;
+
+#define FNVM_SNAPSHOT_INIT { (uint32_t)sizeof(fnvm_snapshot), 0u, 0u, \
+                             { 0.0, 0u, { 0.0f }, 0.0f, 0u, 0u, 0.0f }, \
+                             { 0.0, { 0u }, { 0u }, { 0.0f } }, { 0.0, { 0.0f } } }
+
+/** Copies the newest samples; disturbs no tier. Does not block: a microsecond.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version), FNVM_E_NOT_RUNNING,
+ *  FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_snapshot(const fnvm_engine *engine, fnvm_snapshot *out);
+
 /** @return the fast samples so far, also after stop; 0 for NULL and in a forked child. Does not block. */
 FNVM_API uint64_t fnvm_engine_sample_count(const fnvm_engine *engine);
 
@@ -389,10 +497,6 @@ FNVM_API int fnvm_engine_is_running(const fnvm_engine *engine);
 /** The counts so far, also after stop. Does not block.
  *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version). */
 FNVM_API fnvm_status fnvm_engine_counts(const fnvm_engine *engine, fnvm_counts *out);
-
-#define FNVM_TIER_FAST 0u
-#define FNVM_TIER_MEDIUM 1u
-#define FNVM_TIER_SLOW 2u
 
 /** What a recording did and what it cost. Set struct_size before the call, here and below. */
 typedef struct fnvm_stats {
@@ -461,63 +565,6 @@ FNVM_API const char *fnvm_engine_notice(const fnvm_engine *engine, uint32_t inde
 
 /* ==== Traces ================================================================================== */
 
-#define FNVM_TRACE_MAGIC 0x4E564D54u
-#define FNVM_TRACE_VERSION 1u
-
-#define FNVM_FLAG_VALID 1u         /**< the fields from flags on are filled */
-#define FNVM_FLAG_CLOSED 2u        /**< closed cleanly */
-#define FNVM_FLAG_RECOVERED 4u     /**< completed by fnvm_trace_recover after a crash */
-#define FNVM_FLAG_GPU_AVAILABLE 8u /**< gpu_load was measured */
-
-#pragma pack(push, 1)
-
-/** The first 728 bytes of a trace; little-endian. */
-typedef struct fnvm_file_header {
-  uint32_t magic;   /**< FNVM_TRACE_MAGIC */
-  uint32_t version; /**< FNVM_TRACE_VERSION */
-  char board_name[32];
-  uint8_t num_cpu_cores, num_power_rails, num_thermal_zones, emc_available;
-  uint32_t fast_hz, medium_hz, slow_hz;
-  uint64_t num_fast_samples, num_medium_samples, num_slow_samples, num_sync_points;
-  char power_rail_names[FNVM_MAX_POWER_RAILS][24];
-  char thermal_zone_names[FNVM_MAX_THERMAL_ZONES][24];
-  uint32_t flags; /**< FNVM_FLAG_…; from here on all zero in traces of the C++ reference */
-  uint32_t missed_fast, missed_medium, missed_slow; /**< saturated at UINT32_MAX */
-  uint64_t start_monotonic_ns; /**< CLOCK_MONOTONIC at t = 0 */
-  uint64_t start_realtime_ns;  /**< CLOCK_REALTIME at t = 0 */
-  uint64_t chunks_offset;      /**< 0: none */
-  uint32_t dropped_samples, read_errors; /**< saturated at UINT32_MAX */
-  uint32_t writer_version;     /**< major << 16 | minor << 8 | patch */
-  uint8_t reserved[12];
-} fnvm_file_header;
-
-typedef struct fnvm_fast_sample {
-  double time_s;                      /**< since t = 0, taken at the read */
-  uint16_t gpu_load;                  /**< per mille, 0 to 1000 */
-  float cpu_util[FNVM_MAX_CPU_CORES]; /**< %, NaN: offline */
-  float cpu_aggregate;                /**< %, mean of the online cores */
-  uint64_t ram_used_kb, ram_available_kb;
-  float emc_util;                     /**< %, -1: not available */
-} fnvm_fast_sample;
-
-typedef struct fnvm_medium_sample {
-  double time_s;
-  uint32_t voltage_mv[FNVM_MAX_POWER_RAILS], current_ma[FNVM_MAX_POWER_RAILS];
-  float power_mw[FNVM_MAX_POWER_RAILS]; /**< NaN: read failed */
-} fnvm_medium_sample;
-
-typedef struct fnvm_slow_sample {
-  double time_s;
-  float temp_c[FNVM_MAX_THERMAL_ZONES]; /**< NaN: read failed, or powered down */
-} fnvm_slow_sample;
-
-typedef struct fnvm_sync_point {
-  uint64_t sync_id;         /**< 1, 2, 3, … */
-  uint64_t fast_sample_idx; /**< the first fast sample after the mark */
-} fnvm_sync_point;
-
-#pragma pack(pop)
-
 /** A complete trace, mapped into memory: opening one of any length takes a moment.
  *  Thread-safety: any number of threads may read one trace; fnvm_trace_close must be the last call.
  *  */
@@ -558,6 +605,34 @@ FNVM_API uint32_t fnvm_trace_num_chunks(const fnvm_trace *trace);
  *  @return FNVM_OK, FNVM_E_INVALID (also: index past the last), FNVM_E_FORMAT (it is damaged; samples
  *  and other chunks are not the worse for it). */
 FNVM_API fnvm_status fnvm_trace_chunk(const fnvm_trace *trace, uint32_t index, fnvm_chunk *out);
+
+/** A phase of a trace. */
+typedef struct fnvm_phase {
+  uint32_t struct_size; /**< sizeof(fnvm_phase) */
+  uint32_t thread;      /**< the thread that began it, as gettid() says */
+  uint64_t id;          /**< 1, 2, 3, … in the order of their beginnings; one that a crash lost is missing */
+  uint64_t parent;      /**< the phase that it is inside of, 0: none */
+  uint64_t depth;       /**< how many it is inside of */
+  uint64_t begin_ns;    /**< nanoseconds since t = 0 */
+  uint64_t end_ns;      /**< likewise; where it was never ended, the time of the last fast sample */
+  uint64_t was_ended;   /**< 0: it was not */
+  const char *name;     /**< UTF-8, borrowed until the trace is closed */
+} fnvm_phase;
+
+#define FNVM_PHASE_INIT { (uint32_t)sizeof(fnvm_phase), 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL }
+
+/** @return how many phases the trace has; 0 for NULL, and where what is said of them is damaged. The first call for
+ *  a trace, of this and the two below, is linear in the number of phases. */
+FNVM_API uint32_t fnvm_trace_num_phases(const fnvm_trace *trace);
+
+/** A phase; they are in the order of their beginnings.
+ *  @param out set struct_size before the call.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: index past the last). */
+FNVM_API fnvm_status fnvm_trace_phase(const fnvm_trace *trace, uint32_t index, fnvm_phase *out);
+
+/** @param time_ns NULL, or receives when the mark was made, nanoseconds since t = 0.
+ *  @return the label of a sync point, borrowed until the trace is closed; NULL where it has none. */
+FNVM_API const char *fnvm_trace_sync_label(const fnvm_trace *trace, uint64_t sync_id, uint64_t *time_ns);
 
 /** Completes a trace whose recorder was killed or crashed, from the file and the spools beside it
  *  (docs/trace-format.md). Does nothing to a trace that is complete. Blocks for the file system.

@@ -15,11 +15,15 @@ struct Node: ~Copyable {
   /// For those; owned by the mailbox.
   private var path: UnsafePointer<CChar>?
   private let mailbox: UnsafeMutablePointer<NodeMailbox>
+  private let news: NodeNews
+  /// The news up to which the mailbox was looked at.
+  private var seen: UInt32 = 0
   private var lastError: CInt
 
   /// Opens the file now; where that fails the node answers with the errno until the keeper has it.
   init(_ watch: NodeWatch) {
     mailbox = watch.mailbox
+    news = watch.news
     let opened = watch.openFirst()
     descriptor = opened.descriptor
     lastError = opened.errno
@@ -61,12 +65,12 @@ struct Node: ~Copyable {
 
   /// Up to `count` bytes from the start of the file: how many, or a negative errno.
   mutating func read(_ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int {
-    if mailbox.pointee.replacement.load(ordering: .relaxed) >= 0 { takeReplacement() }
-    if descriptor < 0 { return 0 &- Int(lastError) }
-    if mailbox.pointee.isStale.load(ordering: .relaxed) {
-      giveUp(fnvmNoDevice)
-      return 0 &- Int(lastError)
+    let newest = news.count
+    if newest != seen {
+      seen = newest
+      lookIntoMailbox()
     }
+    if descriptor < 0 { return 0 &- Int(lastError) }
     var result: Int
     if isReadAfresh, let path {
       result = fnvm_sys_read_afresh(path, buffer, count)
@@ -85,6 +89,11 @@ struct Node: ~Copyable {
     default: break
     }
     return 0 &- Int(error)
+  }
+
+  private mutating func lookIntoMailbox() {
+    if mailbox.pointee.replacement.load(ordering: .relaxed) >= 0 { takeReplacement() }
+    if descriptor >= 0, mailbox.pointee.isStale.load(ordering: .relaxed) { giveUp(fnvmNoDevice) }
   }
 
   private mutating func takeReplacement() {

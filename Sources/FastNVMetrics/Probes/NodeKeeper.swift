@@ -9,17 +9,21 @@ final class NodeKeeper: @unchecked Sendable {
   // Watches are added before the thread starts and freed when nobody uses them any more; between, only the
   // thread walks the list. What the ticks share of a mailbox is atomic.
   private var watches: [NodeWatch] = []
+  private let news = NodeNews.allocate()
   /// Posted to end the thread.
   let stopWord = FutexWord(0)
 
+  deinit { news.deallocate() }
+
   /// How often nodes that went away are looked for.
   private static let interval: UInt64 = 250_000_000
-  /// Nodes that have never been found are looked for in every fourth round: once a second.
+  /// Nodes that have never been found are looked for in every fourth round, once a second, and so are files that
+  /// another path leads to by now.
   private static let roundsPerSearch = 4
 
   /// A node, opened now where its file is there. It must not outlive the keeper.
   func node(_ locator: NodeLocator) -> Node {
-    let watch = NodeWatch(locator)
+    let watch = NodeWatch(locator, news: news)
     watches.append(watch)
     return Node(watch)
   }
@@ -30,8 +34,9 @@ final class NodeKeeper: @unchecked Sendable {
     var round = 0
     while !stop.wait(while: 0, until: Clock.monotonic() &+ Self.interval) {
       round = (round + 1) % Self.roundsPerSearch
+      let isLong = round == 0
       for watch in watches {
-        watch.tend(searching: round == 0, looking: round % 2 == 0)
+        watch.tend(searching: isLong, looking: isLong)
         if stop.value != 0 { return }
       }
     }

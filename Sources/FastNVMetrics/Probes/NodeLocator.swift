@@ -44,7 +44,11 @@ indirect enum NodeLocator {
       let wanted = Array(name.utf8)
       let zone = ThermalZones.all(root: root).first { ThermalZones.isSame($0.type, wanted) }
       return zone?.tempPath ?? SystemPath()
-    case .beside(let other, let name): return Self.neighbour(of: other.find(), name)
+    case .beside(let other, let name):
+      // Most that are looked for are not there beside a node that is: no reason to look for that one everywhere.
+      let start = other.startPath
+      let isThere = !start.isEmpty && NodeAccess.check(start) == 0
+      return Self.neighbour(of: isThere ? start : other.find(), name)
     }
   }
 

@@ -14,3 +14,26 @@ struct NodeMailbox: ~Copyable {
   let replacement = Atomic<CInt>(-1)
   let path = Atomic<UnsafePointer<CChar>?>(nil)
 }
+
+/// Counts what the keeper left in any mailbox: at most ticks this one word, which all nodes share, is all there is to
+/// look at.
+struct NodeNews: @unchecked Sendable {
+  // Allocated by the keeper, which outlives its nodes; only reached through Atomic.
+  private let storage: UnsafeMutablePointer<Atomic<UInt32>>
+
+  static func allocate() -> NodeNews {
+    let storage = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: 1)
+    storage.initialize(to: Atomic(0))
+    return NodeNews(storage: storage)
+  }
+
+  func deallocate() {
+    storage.deinitialize(count: 1)
+    storage.deallocate()
+  }
+
+  var count: UInt32 { storage.pointee.load(ordering: .acquiring) }
+
+  /// By the keeper, after it left something.
+  func tell() { storage.pointee.wrappingAdd(1, ordering: .releasing) }
+}

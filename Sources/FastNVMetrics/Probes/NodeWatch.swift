@@ -6,17 +6,21 @@ internal import Synchronization
 /// Used by the thread that sets up a recording, then by the keeper's alone.
 final class NodeWatch {
   let mailbox: UnsafeMutablePointer<NodeMailbox>
+  let news: NodeNews
   private let locator: NodeLocator
   private var path: SystemPath
   /// Which file was opened last, to notice when another one takes its place.
   private var identity: (device: UInt64, inode: UInt64)?
+  /// The node's descriptor, which the tick closes when it pleases: good for a hint, no more.
+  private var descriptor: CInt = -1
   /// A node of sysfs or procfs answers ENODEV once it is gone: there is no need to look.
   private var saysItself = false
   /// Paths that were handed to the tick: it must not free them.
   private var handedOut: [UnsafeMutablePointer<CChar>] = []
 
-  init(_ locator: NodeLocator) {
+  init(_ locator: NodeLocator, news: NodeNews) {
     self.locator = locator
+    self.news = news
     path = locator.startPath.madeAbsolute()
     mailbox = .allocate(capacity: 1)
     mailbox.initialize(to: NodeMailbox())
@@ -49,7 +53,8 @@ final class NodeWatch {
   ///
   /// - Parameters:
   ///   - searching: whether to look for a node that has never been found.
-  ///   - looking: whether to look if the path leads to another file by now.
+  ///   - looking: whether to follow the path, to see if it leads to another file by now. Where the file that is
+  ///     open has lost its name, that is done anyway.
   func tend(searching: Bool, looking: Bool) {
     if mailbox.pointee.isWanted.load(ordering: .acquiring) {
       if path.isEmpty && !searching { return }
@@ -57,13 +62,15 @@ final class NodeWatch {
       if !found.isEmpty { leave(found) }
       return
     }
-    if saysItself || !looking { return }
+    if saysItself || !(looking || hasLostName) { return }
     // One that was left and not taken yet is looked at in the next round.
     if mailbox.pointee.replacement.load(ordering: .relaxed) >= 0 { return }
     switch whatIsThere() {
     case .same: break
     case .another: leave(path)
-    case .nothing: mailbox.pointee.isStale.store(true, ordering: .relaxed)
+    case .nothing:
+      mailbox.pointee.isStale.store(true, ordering: .relaxed)
+      news.tell()
     }
   }
 
@@ -73,6 +80,14 @@ final class NodeWatch {
     path = found
     mailbox.pointee.isWanted.store(false, ordering: .relaxed)
     mailbox.pointee.replacement.store(fd, ordering: .releasing)
+    news.tell()
+  }
+
+  /// Whether the open file was removed, or another one renamed over it. Cheaper than to follow its path; a directory
+  /// on the way that was renamed goes unseen.
+  private var hasLostName: Bool {
+    var status = fnvm_sys_stat()
+    return fnvm_sys_fstat(descriptor, &status) == 0 && status.links == 0
   }
 
   private enum Finding {
@@ -97,6 +112,7 @@ final class NodeWatch {
     if fd < 0 { return fd }
     var status = fnvm_sys_stat()
     if fnvm_sys_fstat(fd, &status) == 0 { identity = (status.device, status.inode) }
+    descriptor = fd
     saysItself = fnvm_sys_is_sysfs(fd) || fnvm_sys_is_procfs(fd)
     if mailbox.pointee.path.load(ordering: .relaxed) == nil || path != self.path {
       let copy = UnsafeMutablePointer<CChar>.allocate(capacity: path.bytes.count + 1)

@@ -62,6 +62,33 @@ struct SampleRing: ~Copyable {
   /// Records begun so far: the number of the next one to begin. Any thread.
   var begun: UInt64 { state.pointee.begun.load(ordering: .sequentiallyConsistent) }
 
+  /// Copies the newest record taken, but for those of its bytes that may still change. Any thread.
+  ///
+  /// - Parameter changing: left as zeros.
+  /// - Returns: false where there is none, or the tier came round while this thread was held up.
+  func copyNewest(
+    to out: UnsafeMutableRawPointer, leaving changing: Range<Int> = 0..<0
+  ) -> Bool {
+    let taken = taken
+    if taken == 0 { return false }
+    out.initializeMemory(as: UInt8.self, repeating: 0, count: recordSize)
+    let isWhole = copy(taken &- 1, 0..<changing.lowerBound, to: out)
+    return copy(taken &- 1, changing.upperBound..<recordSize, to: out) && isWhole
+  }
+
+  /// Copies some bytes of the newest record that will not change any more. Any thread.
+  func copyNewestClosed(_ bytes: Range<Int>, to out: UnsafeMutableRawPointer) -> Bool {
+    let closed = state.pointee.closed.load(ordering: .acquiring)
+    return closed > 0 && copy(closed &- 1, bytes, to: out)
+  }
+
+  private func copy(_ number: UInt64, _ bytes: Range<Int>, to out: UnsafeMutableRawPointer) -> Bool {
+    let record = memory + Int(truncatingIfNeeded: number & (capacity &- 1)) &* recordSize
+    (out + bytes.lowerBound).copyMemory(from: record + bytes.lowerBound, byteCount: bytes.count)
+    // The place of this record is begun anew a whole round later.
+    return begun &- number <= capacity
+  }
+
   /// Records taken so far. Any thread.
   var taken: UInt64 { state.pointee.taken.load(ordering: .acquiring) }
 }

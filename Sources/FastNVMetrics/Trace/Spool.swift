@@ -5,7 +5,7 @@ final class Spool: @unchecked Sendable {
   // `rings`, `files` and `firstError` are used by the spool's thread while it runs, and by the
   // thread that joined it afterwards.
   private let files: TraceFiles
-  private let syncLog: SyncLog
+  private let marks: Marks
   private let fast: RingConsumer
   private let medium: RingConsumer
   private let slow: RingConsumer
@@ -20,13 +20,13 @@ final class Spool: @unchecked Sendable {
   private static let roundsPerHeader = 14
 
   init(
-    files: TraceFiles, syncLog: SyncLog, fast: RingConsumer, medium: RingConsumer,
+    files: TraceFiles, marks: Marks, fast: RingConsumer, medium: RingConsumer,
     slow: RingConsumer,
     refreshHeader: @escaping () -> Void
   ) {
     self.refreshHeader = refreshHeader
     self.files = files
-    self.syncLog = syncLog
+    self.marks = marks
     self.fast = fast
     self.medium = medium
     self.slow = slow
@@ -64,7 +64,7 @@ final class Spool: @unchecked Sendable {
   private func drainSmallStreams() {
     drain(medium, to: .medium)
     drain(slow, to: .slow)
-    note(syncLog.flush(to: files))
+    note(marks.flush(to: files))
   }
 
   private func drain(_ ring: RingConsumer, to stream: TraceStream) {

@@ -18,7 +18,7 @@ public final class Trace: Sendable {
   public convenience init(path: SystemPath) throws(FNVMError) {
     let file = try MappedFile(path, purpose: "read the trace")
     let header = try Self.checkedHeader(file.bytes, path)
-    guard let offsets = header.offsets, offsets[TraceStream.count] <= UInt64(file.bytes.count)
+    guard let offsets = header.offsets, offsets[offsets.count - 1] <= UInt64(file.bytes.count)
     else {
       throw FNVMError(
         .format, path: path,
@@ -61,6 +61,11 @@ public final class Trace: Sendable {
   public func chunk(_ index: Int) throws(FNVMError) -> TraceChunk {
     let (type, bytes) = try chunkBytes(index)
     return TraceChunk(type: String(decoding: type, as: UTF8.self), payload: Array(bytes))
+  }
+
+  /// Whether a chunk has that type, without a look at its payload.
+  func isChunk(_ index: Int, ofType type: [UInt8]) -> Bool {
+    chunkTable.entries[index].typeBytes == type
   }
 
   /// The payload of a chunk in the file, checked. Valid while the trace lives.

@@ -20,14 +20,19 @@ public struct TraceChunk: Equatable, Sendable {
     let sum = Checksum()
     var bytes: [UInt8] = []
     for chunk in chunks {
-      var type = Array(chunk.type.utf8.prefix(4))
-      while type.count < 4 { type.append(UInt8(ascii: " ")) }
-      bytes += type
-      withUnsafeBytes(of: UInt64(chunk.payload.count).littleEndian) { bytes += $0 }
       let checksum = chunk.payload.withUnsafeBytes { sum.of($0) }
-      withUnsafeBytes(of: checksum.littleEndian) { bytes += $0 }
+      bytes += prefix(type: chunk.type, byteCount: chunk.payload.count, checksum: checksum)
       bytes += chunk.payload
     }
+    return bytes
+  }
+
+  /// What stands before a payload.
+  static func prefix(type: String, byteCount: Int, checksum: UInt32) -> [UInt8] {
+    var bytes = Array(type.utf8.prefix(4))
+    while bytes.count < 4 { bytes.append(UInt8(ascii: " ")) }
+    withUnsafeBytes(of: UInt64(byteCount).littleEndian) { bytes += $0 }
+    withUnsafeBytes(of: checksum.littleEndian) { bytes += $0 }
     return bytes
   }
 }

@@ -24,7 +24,8 @@ extension TraceFiles {
     header.mediumSampleCount = recordCount(.medium)
     header.slowSampleCount = recordCount(.slow)
     header.syncPointCount = try syncPointsBefore(header.fastSampleCount)
-    header.chunksOffset = chunks.isEmpty ? 0 : header.byteCount ?? 0
+    let hasPhases = recordCount(.phaseEvents) > 0
+    header.chunksOffset = chunks.isEmpty && !hasPhases ? 0 : header.byteCount ?? 0
 
     // Once the header has counts, a file that is long enough for them has everything.
     var end =
@@ -41,6 +42,7 @@ extension TraceFiles {
       try copy(stream, byteCount: size, to: end)
       end += size
     }
+    if hasPhases { end = try appendPhases(at: end) }
     let encoded = TraceChunk.encoded(chunks)
     var done = 0
     error = encoded.withUnsafeBytes {
@@ -77,7 +79,31 @@ extension TraceFiles {
     "what was recorded is kept: make room, then complete it with: fastnvmetrics recover \(path)"
   }
 
-  private func copy(_ stream: TraceStream, byteCount: Int64, to end: Int64) throws(FNVMError) {
+  /// Appends what happened to phases as a chunk, however much of it there is.
+  ///
+  /// - Returns: where it ends.
+  private func appendPhases(at start: Int64) throws(FNVMError) -> Int64 {
+    let size = Int64(recordCount(.phaseEvents)) * Int64(PhaseEvent.size)
+    let sum = Checksum()
+    var checksum: UInt32 = 0
+    try copy(.phaseEvents, byteCount: size, to: start + Int64(TraceChunk.prefixSize)) {
+      checksum = sum.of($0, after: checksum)
+    }
+    let prefix = TraceChunk.prefix(
+      type: PhaseEvent.chunkType, byteCount: Int(size), checksum: checksum)
+    var done = 0
+    let error = prefix.withUnsafeBytes {
+      fnvm_sys_pwrite_all(trace.rawValue, $0.baseAddress, $0.count, start, &done)
+    }
+    if error != 0 { throw .io(-error, "complete the trace", path, hint: Self.recoverHint(path)) }
+    return start + Int64(TraceChunk.prefixSize) + size
+  }
+
+  /// - Parameter seen: called with each piece.
+  private func copy(
+    _ stream: TraceStream, byteCount: Int64, to end: Int64,
+    seen: (UnsafeRawBufferPointer) -> Void = { _ in }
+  ) throws(FNVMError) {
     var buffer = [UInt8](repeating: 0, count: Int(min(byteCount, 1 << 20)))
     var copied: Int64 = 0
     while copied < byteCount {
@@ -90,6 +116,7 @@ extension TraceFiles {
         let error = fnvm_sys_pwrite_all(
           trace.rawValue, raw.baseAddress, Int(count), end + copied, &done)
         copied += Int64(done)
+        if error == 0 { seen(UnsafeRawBufferPointer(rebasing: raw[..<Int(count)])) }
         return -error
       }
       if error != 0 { throw .io(error, "complete the trace", path, hint: Self.recoverHint(path)) }

@@ -29,11 +29,13 @@ final class TraceFiles {
   /// Takes over open files.
   ///
   /// - Parameters:
-  ///   - spools: those of the medium, slow and sync point streams, −1 for a missing one.
+  ///   - spools: those of the other streams, in their order, −1 for a missing one.
   ///   - recordCounts: how many records of each stream's file are good.
   init(
     _ location: consuming TraceLocation, trace: consuming OwnedDescriptor, spools: [CInt],
-    journal: TraceJournal? = nil, recordCounts: [UInt64] = [0, 0, 0, 0], asideSuffix: String = ""
+    journal: TraceJournal? = nil,
+    recordCounts: [UInt64] = Array(repeating: 0, count: TraceStream.count),
+    asideSuffix: String = ""
   ) {
     self.location = location
     self.trace = trace

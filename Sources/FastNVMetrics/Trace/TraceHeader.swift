@@ -54,6 +54,14 @@ public struct TraceHeader: Equatable, Sendable {
 
   init() {}
 
+  /// The columns that a board's samples have.
+  init(shapeOf board: BoardConfig) {
+    boardName = board.boardName
+    cpuCoreCount = board.cpuCoreCount
+    powerRailNames = board.powerRails.map { $0.label }
+    thermalZoneNames = board.thermalZones.map { $0.name }
+  }
+
   /// Begun and neither closed nor recovered: what a crash leaves behind.
   var isUnfinished: Bool { hasExtension && !isClosed && !isRecovered }
 
@@ -95,7 +103,7 @@ extension TraceHeader {
         raw.storeBytes(of: value.littleEndian, toByteOffset: offset, as: UInt64.self)
       }
       func put(_ text: String, at offset: Int, size: Int) {
-        for (i, byte) in Self.fitting(text, size: size - 1).enumerated() { raw[offset + i] = byte }
+        for (i, byte) in fittingBytes(text, size: size - 1).enumerated() { raw[offset + i] = byte }
       }
       put(TraceFormat.magic, at: 0)
       put(TraceFormat.version, at: 4)
@@ -130,16 +138,6 @@ extension TraceHeader {
         put(writerVersion, at: At.writerVersion)
       }
     }
-    return bytes
-  }
-
-  /// The first bytes of a text, at most `size`, cut between characters.
-  private static func fitting(_ text: String, size: Int) -> [UInt8] {
-    var bytes = Array(text.utf8.prefix { $0 != 0 })
-    if bytes.count <= size { return bytes }
-    var cut = size
-    while cut > 0, bytes[cut] & 0xC0 == 0x80 { cut -= 1 }
-    bytes.removeLast(bytes.count - cut)
     return bytes
   }
 

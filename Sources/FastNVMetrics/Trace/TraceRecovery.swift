@@ -40,7 +40,8 @@ extension Trace {
     // after. The first of them is removed when all of it is on disk.
     let isClosing = header.recordCounts.contains { $0 > 0 }
     let isWhole = header.byteCount.map { $0 <= UInt64(clamping: status.size) } ?? false
-    if isClosing && isWhole && spools.contains(where: { $0 < 0 }) {
+    // The one of the phases goes last, and older recorders made none.
+    if isClosing && isWhole && spools.dropLast().contains(where: { $0 < 0 }) {
       let files = TraceFiles(location, trace: trace, spools: spools)
       try files.write(header)
       files.removeSidecars()
@@ -50,7 +51,9 @@ extension Trace {
     let descriptors = [trace.rawValue] + spools
     var there = descriptors.enumerated().map { recordsThatFit($0.element, $0.offset) }
     // What the counts leave out was found bad, and counted as dropped, by a recovery that was killed.
-    if isClosing { there = zip(there, header.recordCounts).map { min($0, $1) } }
+    if isClosing {
+      for (i, count) in header.recordCounts.enumerated() { there[i] = min(there[i], count) }
+    }
     let good: [UInt64]
     do throws(FNVMError) {
       good = try goodRecords(descriptors, journal.rawValue, there, path)

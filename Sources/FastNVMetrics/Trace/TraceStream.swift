@@ -1,8 +1,8 @@
-/// The four kinds of records of a trace, in the order in which they stand in a complete file.
+/// The kinds of records of a trace, in the order in which they stand in a complete file; the last is a chunk there.
 enum TraceStream: Int {
-  case fast, medium, slow, syncPoints
+  case fast, medium, slow, syncPoints, phaseEvents
 
-  static let count = 4
+  static let count = 5
 
   var recordSize: Int {
     switch self {
@@ -10,6 +10,7 @@ enum TraceStream: Int {
     case .medium: return TraceFormat.Medium.size
     case .slow: return TraceFormat.Slow.size
     case .syncPoints: return TraceFormat.SyncPoint.size
+    case .phaseEvents: return PhaseEvent.size
     }
   }
 
@@ -21,6 +22,7 @@ enum TraceStream: Int {
     case .medium: return ".fnvm-medium"
     case .slow: return ".fnvm-slow"
     case .syncPoints: return ".fnvm-sync"
+    case .phaseEvents: return ".fnvm-phases"
     }
   }
 
@@ -28,5 +30,5 @@ enum TraceStream: Int {
   var startOffset: Int64 { self == .fast ? Int64(TraceFormat.headerSize) : 0 }
 
   /// The streams that spool beside the trace.
-  static var spooled: [TraceStream] { [.medium, .slow, .syncPoints] }
+  static var spooled: [TraceStream] { [.medium, .slow, .syncPoints, .phaseEvents] }
 }

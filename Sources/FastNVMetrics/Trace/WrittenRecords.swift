@@ -79,8 +79,8 @@ struct WrittenRecords: ~Copyable {
 
   /// Counts records without a journal: up to the first that cannot be one.
   ///
-  /// The times of samples are above 0 and grow, and so do the ids of sync points; what was never written
-  /// reads as zeros. The record before that is left out too: a hole can begin inside it.
+  /// The times of samples are above 0 and grow, and so do the ids of sync points; the times of what happened to phases
+  /// do not go back. What was never written reads as zeros. The record before that is left out too: a hole can begin inside it.
   ///
   /// - Throws: `.io`.
   func plausible(
@@ -100,10 +100,17 @@ struct WrittenRecords: ~Copyable {
         let bits = UInt64(
           littleEndian: buffer.loadUnaligned(
             fromByteOffset: i * stream.recordSize, as: UInt64.self))
-        if stream == .syncPoints {
+        switch stream {
+        case .syncPoints:
           if bits <= lastID { return max(good, 1) - 1 }
           lastID = bits
-        } else {
+        case .phaseEvents:
+          let record = UnsafeRawBufferPointer(rebasing: buffer[(i * stream.recordSize)...])
+          guard PhaseEvent(decoding: record) != nil, bits >= lastID else {
+            return max(good, 1) - 1
+          }
+          lastID = bits
+        default:
           let time = Double(bitPattern: bits)
           if !(time.isFinite && time > last) { return max(good, 1) - 1 }
           last = time

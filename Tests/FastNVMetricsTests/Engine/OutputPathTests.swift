@@ -149,7 +149,7 @@ import Testing
 
   @Test func whatAKilledRecorderLeftBesideThePathIsNoObstacle() throws {
     try withRecorder { tree, engine in
-      for suffix in [".fnvm-new", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync"] {
+      for suffix in [".fnvm-new", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases"] {
         try TraceBytes.write([1, 2, 3], to: tree.output("run.bin" + suffix))
       }
       let engine = try engine(tree.output())

@@ -53,7 +53,9 @@ enum TraceBytes {
   /// Copies a trace that is being recorded, with its spools, as a crash would leave them.
   static func copyFiles(_ path: SystemPath, to copy: SystemPath) throws {
     // The other way round a crash cannot be: the journal is not newer than what it vouches for.
-    for suffix in [".fnvm-journal", "", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync"] {
+    for suffix in [
+      ".fnvm-journal", "", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases",
+    ] {
       try write(
         try read(SystemPath(path.description + suffix)), to: SystemPath(copy.description + suffix))
     }

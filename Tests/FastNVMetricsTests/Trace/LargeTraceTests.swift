@@ -45,10 +45,10 @@ extension TraceFiles {
       return try #require(fd >= 0 ? fd : nil)
     }
     let spools = Array(opened.prefix(TraceStream.spooled.count))
-    let journal = TraceJournal(OwnedDescriptor(owning: opened[3]))
-    let trace = OwnedDescriptor(owning: opened[4])
+    let journal = TraceJournal(OwnedDescriptor(owning: opened[spools.count]))
+    let trace = OwnedDescriptor(owning: opened[spools.count + 1])
     return TraceFiles(
       location, trace: trace, spools: spools, journal: journal,
-      recordCounts: [fastRecords, 0, 0, 0])
+      recordCounts: [fastRecords, 0, 0, 0, 0])
   }
 }

@@ -93,7 +93,7 @@ import Testing
   @Test func aTraceWithoutItsSpoolsKeepsItsFastSamples() throws {
     try withFixture { tree in
       try crash(tree)
-      for suffix in [".fnvm-journal", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync"] {
+      for suffix in [".fnvm-journal", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases"] {
         #expect(unlink(tree.output("crashed.bin" + suffix).description) == 0)
       }
       #expect(try Trace.recover(path: tree.output("crashed.bin")))
@@ -169,7 +169,7 @@ import Testing
     try withFixture { tree in
       try crash(tree)
       let path = tree.output("crashed.bin")
-      let suffixes = [".fnvm-medium", ".fnvm-slow", ".fnvm-sync"]
+      let suffixes = [".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases"]
       let spools = try suffixes.map { try TraceBytes.read(SystemPath(path.description + $0)) }
       try Trace.recover(path: path)
       let done = try TraceBytes.read(path)

@@ -15,7 +15,9 @@ import Testing
   ) throws {
     try withFixture { tree in
       if let content { try tree.write(Self.place, content) }
-      let watch = NodeWatch(.fixed(tree.path(Self.place)))
+      let news = NodeNews.allocate()
+      defer { news.deallocate() }
+      let watch = NodeWatch(.fixed(tree.path(Self.place)), news: news)
       var node = Node(watch)
       try body(tree, &node, watch, Scratch(byteCount: 256))
     }

@@ -1,0 +1,115 @@
+internal import CFastNVMetricsShims
+
+/// What callers mark in a recording: sync points with or without a label, beginnings and ends of phases.
+///
+/// One thread at a time, but for `flush` and what is asked of it.
+final class Marks: @unchecked Sendable {
+  // `open` and `lastPhase` are used by the thread that marks, one at a time; the logs guard themselves.
+  private let syncPoints = MarkLog(.syncPoints)
+  private let events = MarkLog(.phaseEvents)
+  /// The phases that are open, in the order of their beginnings.
+  private var open: [OpenPhase] = []
+  private var lastPhase: UInt64 = 0
+  private let path: SystemPath
+
+  private struct OpenPhase {
+    let id: UInt64
+    let thread: UInt32
+  }
+
+  static let maxOpenPhases = 4096
+
+  /// - Parameter path: of the trace, for messages.
+  init(_ path: SystemPath) { self.path = path }
+
+  /// Now, for those who mark.
+  struct Moment {
+    /// Nanoseconds since t = 0.
+    var time: UInt64
+    /// The number of the next fast sample to begin.
+    var nextSample: UInt64
+    var spool: SpoolRequest
+  }
+
+  /// Sync points so far.
+  var syncPointCount: UInt64 { syncPoints.total }
+
+  /// Whether there is a phase or a label.
+  var hasEvents: Bool { events.total > 0 }
+
+  /// Whether nothing waits to be written.
+  var isEmpty: Bool { syncPoints.isEmpty && events.isEmpty }
+
+  /// Marks a phase boundary.
+  ///
+  /// - Returns: its id.
+  /// - Throws: `.io`.
+  func sync(_ label: String?, _ moment: Moment) throws(FNVMError) -> UInt64 {
+    let id = syncPoints.append(spool: moment.spool) { record, id in
+      record.storeBytes(of: id.littleEndian, as: UInt64.self)
+      record.storeBytes(
+        of: moment.nextSample.littleEndian, toByteOffset: TraceFormat.SyncPoint.fastSampleIndex,
+        as: UInt64.self)
+    }
+    if id == 0 { throw refused("mark a phase boundary in") }
+    if let label {
+      let event = PhaseEvent(
+        .label, thread: Self.thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id,
+        name: fittingBytes(label, size: PhaseEvent.maxNameBytes))
+      if !add(event, moment) { throw refused("label a phase boundary in") }
+    }
+    return id
+  }
+
+  /// Begins a phase.
+  ///
+  /// - Returns: its id.
+  /// - Throws: `.io`; `.invalid` where thousands are open.
+  func beginPhase(_ name: String, _ moment: Moment) throws(FNVMError) -> UInt64 {
+    if open.count >= Self.maxOpenPhases {
+      throw FNVMError(.invalid, "4096 phases are open already: end those that are over")
+    }
+    let thread = Self.thread
+    let parent = open.last { $0.thread == thread }?.id ?? 0
+    let id = lastPhase + 1
+    let event = PhaseEvent(
+      .begin, thread: thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id,
+      parent: parent, name: fittingBytes(name, size: PhaseEvent.maxNameBytes))
+    if !add(event, moment) { throw refused("begin a phase in") }
+    lastPhase = id
+    open.append(OpenPhase(id: id, thread: thread))
+    return id
+  }
+
+  /// Ends a phase.
+  ///
+  /// - Throws: `.invalid` where no phase of that id is open, `.io`.
+  func endPhase(_ id: UInt64, _ moment: Moment) throws(FNVMError) {
+    guard let index = open.lastIndex(where: { $0.id == id }) else {
+      throw FNVMError(.invalid, joined("no phase of id ", decimal(id), " is open"))
+    }
+    let event = PhaseEvent(
+      .end, thread: Self.thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id)
+    if !add(event, moment) { throw refused("end a phase in") }
+    open.remove(at: index)
+  }
+
+  /// Writes what was marked.
+  ///
+  /// - Returns: 0 or the first errno; what was not written is kept for the next call.
+  func flush(to files: TraceFiles) -> CInt {
+    let first = syncPoints.flush(to: files)
+    let second = events.flush(to: files)
+    return first != 0 ? first : second
+  }
+
+  private func add(_ event: PhaseEvent, _ moment: Moment) -> Bool {
+    events.append(spool: moment.spool) { record, _ in event.encode(to: record) } != 0
+  }
+
+  private static var thread: UInt32 { UInt32(truncatingIfNeeded: fnvm_sys_thread_id()) }
+
+  private func refused(_ what: String) -> FNVMError {
+    .io(ErrorNumber.again, what, path, hint: "thousands of marks wait for the disk already")
+  }
+}
