@@ -26,7 +26,10 @@ extension Engine {
   /// Begins a phase for `phase`: nil where that failed and was noted.
   func enterPhase(_ name: String, isOnThread: Bool) -> PhaseMark? {
     do throws(FNVMError) {
-      return try openPhase(name, isOnThread: isOnThread)
+      return try mark { recording throws(FNVMError) in
+        let id = try recording.beginPhase(name, isOnThread: isOnThread)
+        return PhaseMark(recordingStart: recording.startTime, id: id)
+      }
     } catch {
       noteUnmarkedPhase(error)
       return nil

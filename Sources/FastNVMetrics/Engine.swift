@@ -194,15 +194,7 @@ public final class Engine: @unchecked Sendable {
   ///
   /// The corresponding C function is `fnvm_engine_phase_begin`.
   public func beginPhase(_ name: String) throws(FNVMError) -> UInt64 {
-    try openPhase(name, isOnThread: true).id
-  }
-
-  /// Begins a phase, for those who tell it from one of another recording.
-  func openPhase(_ name: String, isOnThread: Bool) throws(FNVMError) -> PhaseMark {
-    if name.isEmpty { throw FNVMError(.invalid, "the name of a phase is empty") }
-    return try mark { recording throws(FNVMError) in
-      try recording.beginPhase(name, isOnThread: isOnThread)
-    }
+    try mark { recording throws(FNVMError) in try recording.beginPhase(name, isOnThread: true) }
   }
 
   /// Ends a phase, from any thread. Those inside of it go on; one that is never ended ends with the trace.

@@ -293,12 +293,12 @@ final class Recording: @unchecked Sendable {
   /// Begins a phase.
   ///
   /// - Parameter isOnThread: whether what else the calling thread begins is inside of it.
-  func beginPhase(_ name: String, isOnThread: Bool) throws(FNVMError) -> PhaseMark {
+  func beginPhase(_ name: String, isOnThread: Bool) throws(FNVMError) -> UInt64 {
+    if name.isEmpty { throw FNVMError(.invalid, "the name of a phase is empty") }
     let task = EnclosingPhase.current
     let enclosing = task?.recordingStart == startTime ? task?.id : nil
-    let id = try marks.beginPhase(
+    return try marks.beginPhase(
       name, insideOf: enclosing ?? 0, isOnThread: isOnThread, moment)
-    return PhaseMark(recordingStart: startTime, id: id)
   }
 
   func endPhase(_ id: UInt64) throws(FNVMError) { try marks.endPhase(id, moment) }

@@ -38,7 +38,9 @@ enum BoardCatalog {
   }
 
   /// The positions of the rails whose sum is a board's power; empty where that is not known.
-  static func totalRails(of boardName: String, in labels: [String]) -> [Int] {
+  static func totalRails<Labels: RandomAccessCollection<String>>(
+    of boardName: String, in labels: Labels
+  ) -> [Int] where Labels.Index == Int {
     guard let known = board(named: boardName) else { return [] }
     var positions: [Int] = []
     for label in known.totalRails {

@@ -49,7 +49,7 @@ public struct BoardConfig: Equatable, Sendable {
   /// once; empty where that is not known, because the board is not in the catalogue or lacks one of
   /// those rails.
   public var totalPowerRails: [Int] {
-    BoardCatalog.totalRails(of: boardName, in: powerRails.map { $0.label })
+    BoardCatalog.totalRails(of: boardName, in: powerRails.lazy.map { $0.label })
   }
 
   /// - Throws: `.invalid` where the board does not fit into a trace.
