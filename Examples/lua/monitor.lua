@@ -10,7 +10,7 @@ typedef struct { double time_s; uint32_t voltage_mv[8], current_ma[8]; float pow
   __attribute__((packed)) fnvm_medium_sample;
 typedef struct { double time_s; float temp_c[16]; } __attribute__((packed)) fnvm_slow_sample;
 typedef struct { uint32_t struct_size, tiers; uint64_t start_monotonic_ns;
-  fnvm_fast_sample fast; fnvm_medium_sample medium; fnvm_slow_sample slow; } fnvm_snapshot;
+  fnvm_fast_sample fast; fnvm_medium_sample medium; fnvm_slow_sample slow; uint8_t reserved[6]; } fnvm_snapshot;
 const char *fnvm_last_error_message(void);
 int32_t fnvm_board_detect(const char *root, fnvm_board **out);
 int32_t fnvm_board_named(const char *name, const char *root, fnvm_board **out);
