@@ -21,7 +21,9 @@ from .board import (
 from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
 from .mapped import MappedTrace, map_trace
+from .phase import Phase
 from .recorder import NVMetrics, recover
+from .snapshot import RailSnapshot, Snapshot
 from .stats import LatenessStats, SourceStats, Stats, TierStats
 from .trace import read_trace
 from .trace_data import TraceData, TraceHeader
@@ -33,7 +35,10 @@ __all__ = [
     "MappedTrace",
     "NVMetrics",
     "NodeReport",
+    "Phase",
     "PowerRailConfig",
+    "RailSnapshot",
+    "Snapshot",
     "SourceStats",
     "Stats",
     "ThermalZoneConfig",
