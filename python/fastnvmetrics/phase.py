@@ -60,10 +60,16 @@ class Phase:
 
     Examples
     --------
-    >>> with nv.phase("prefill"):  # doctest: +SKIP
-    ...     prefill()
-    >>> @nv.phase("decode")  # doctest: +SKIP
-    ... def decode(): ...
+    >>> import fastnvmetrics as fm
+    >>> nv = fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux"))
+    >>> @nv.phase("token")
+    ... def next_token(n):
+    ...     return n + 1
+    >>> with nv, nv.phase("decode"):
+    ...     next_token(next_token(0))
+    2
+    >>> fm.read_trace("run.bin")["phases"][["name", "depth"]].tolist()
+    [('decode', 0), ('token', 1), ('token', 1)]
     """
 
     __slots__ = ("_is_open", "_recorder", "_recording", "id", "name")

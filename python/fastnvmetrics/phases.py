@@ -176,9 +176,14 @@ def in_phase(
 
     Examples
     --------
-    >>> trace = read_trace("run.bin")  # doctest: +SKIP
-    >>> trace["gpu_load"][in_phase(trace, "decode")].mean()  # doctest: +SKIP
-    >>> trace["power_mw"][in_phase(trace, "decode", "medium")].mean(axis=0)  # doctest: +SKIP
+    >>> import fastnvmetrics as fm
+    >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+    ...     with nv.phase("work"):
+    ...         total = sum(range(1_000_000))
+    >>> trace = fm.read_trace("run.bin")
+    >>> cpu = trace["cpu_aggregate"][fm.in_phase(trace, "work")]
+    >>> 0 < len(cpu) < len(trace["fast_time_s"])
+    True
     """
     if tier not in ("fast", "medium", "slow"):
         raise ValueError(f"tier must be 'fast', 'medium' or 'slow', not {tier!r}")

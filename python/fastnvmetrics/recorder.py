@@ -231,6 +231,15 @@ class NVMetrics:
             The label is no text, empty, or cannot be UTF-8 without a NUL.
         OSError
             Thousands of marks wait for the disk already (EAGAIN).
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     nv.sync(), nv.sync("decode")
+        (1, 2)
+        >>> fm.read_trace("run.bin")["sync_labels"][["sync_id", "label"]].tolist()
+        [(2, 'decode')]
         """
         return self._engine.sync(label)
 
@@ -262,11 +271,12 @@ class NVMetrics:
 
         Examples
         --------
-        >>> nv = NVMetrics("run.bin")  # doctest: +SKIP
-        >>> @nv.phase("decode")  # doctest: +SKIP
-        ... def decode(prompt): ...
-        >>> with nv, nv.phase("warm up"):  # doctest: +SKIP
-        ...     decode("Hello")
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     with nv.phase("request"), nv.phase("prefill"):
+        ...         pass
+        >>> fm.read_trace("run.bin")["phases"]["name"].tolist()
+        ['request', 'prefill']
         """
         if not _board.checked_text("name", name):
             raise ValueError("the name of a phase is empty")
@@ -287,8 +297,11 @@ class NVMetrics:
 
         Examples
         --------
-        >>> nv.snapshot()["power"]["VDD_GPU_SOC"]  # doctest: +SKIP
-        {'voltage_mv': 5000, 'current_ma': 1200, 'power_mw': 6000.0}
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     newest = nv.snapshot()
+        >>> newest["ram_used_kb"] > 0
+        True
         """
         return _snapshot.from_native(self._engine)
 
