@@ -5,10 +5,12 @@ On Linux the wheel holds two native files, side by side:
     fastnvmetrics/_ext.abi3.so              python/_ext, in C, for Python 3.10 and all after it
     fastnvmetrics/libfastnvmetrics-py.so.0  the engine, built by scripts/build-library
 
-and on every system the headers, in fastnvmetrics/include, for programs that link with that library.
+and the headers, in fastnvmetrics/include, for programs that link with that library.
 
-FASTNVMETRICS_PREBUILT_LIB=path/to/libfastnvmetrics.so bundles that library and needs no Swift. On
-other systems the package is pure Python: it reads traces and does not record.
+FASTNVMETRICS_PREBUILT_LIB=path/to/libfastnvmetrics.so bundles that library and needs no Swift.
+FASTNVMETRICS_SYSTEM_LIB=path/to/libfastnvmetrics.so bundles none, nor headers: the extension is linked with
+that one and finds it where the system keeps libraries, as distributions want it (scripts/package-deb).
+On other systems the package is pure Python: it reads traces and does not record.
 """
 
 import os
@@ -35,6 +37,8 @@ if int(setuptools.__version__.split(".")[0]) < 61:
 # extension is to meet the one that it was built with.
 SONAME = "libfastnvmetrics-py.so.0"
 
+SYSTEM_LIB = os.environ.get("FASTNVMETRICS_SYSTEM_LIB")
+
 # Free-threaded builds of Python have no limited API.
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
@@ -45,23 +49,22 @@ HEADERS = ("fastnvmetrics.h", "fastnvmetrics.hpp")
 class BuildWithHeaders(build_py):
     """Puts the headers into the package, where fastnvmetrics.get_include() finds them.
 
-    An editable installation has them where they are.
+    An editable installation has them where they are; the system's library has its own.
     """
 
     def run(self) -> None:
         super().run()
-        if not getattr(self, "editable_mode", False):
-            for name, path in self._headers():
-                self.mkpath(os.path.dirname(path))
-                self.copy_file(f"include/fastnvmetrics/{name}", path)
+        for name, path in self._headers():
+            self.mkpath(os.path.dirname(path))
+            self.copy_file(f"include/fastnvmetrics/{name}", path)
 
     def get_outputs(self, include_bytecode: bool = True) -> "list[str]":
-        outputs = list(super().get_outputs(include_bytecode))
-        if not getattr(self, "editable_mode", False):
-            outputs += [path for _, path in self._headers()]
-        return outputs
+        outputs = super().get_outputs(include_bytecode)
+        return [*outputs, *(path for _, path in self._headers())]
 
     def _headers(self) -> "list[tuple[str, str]]":
+        if SYSTEM_LIB or getattr(self, "editable_mode", False):
+            return []
         directory = os.path.join(self.build_lib, "fastnvmetrics", "include", "fastnvmetrics")
         return [(name, os.path.join(directory, name)) for name in HEADERS]
 
@@ -105,7 +108,7 @@ class BuildNative(build_ext):
         return mapping
 
     def _bundled_in(self, directory: str) -> "list[str]":
-        if not hasattr(self, "library"):
+        if SYSTEM_LIB or not hasattr(self, "library"):
             return []
         return [os.path.join(directory, "fastnvmetrics", self.library.name)]
 
@@ -118,7 +121,11 @@ class BuildNative(build_ext):
             )
 
     def _library(self) -> Path:
-        """The library to bundle, under the name that the extension will look for."""
+        """The library to link with, under the name that the extension will look for."""
+        if SYSTEM_LIB:
+            if not os.path.isfile(SYSTEM_LIB):
+                sys.exit(f"FASTNVMETRICS_SYSTEM_LIB names no file: {SYSTEM_LIB}.")
+            return Path(SYSTEM_LIB).resolve()
         prebuilt = os.environ.get("FASTNVMETRICS_PREBUILT_LIB")
         output = Path(self.build_temp).resolve() / "lib"
         if not prebuilt:
@@ -159,7 +166,8 @@ if sys.platform.startswith("linux"):
                 define_macros=[("Py_LIMITED_API", "0x030A0000")] if ABI3 else [],
                 py_limited_api=ABI3,
                 extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"],
-                extra_link_args=["-Wl,--enable-new-dtags,-rpath,$ORIGIN", "-Wl,-z,now", "-s"],
+                extra_link_args=["-Wl,-z,now", "-s"]
+                + ([] if SYSTEM_LIB else ["-Wl,--enable-new-dtags,-rpath,$ORIGIN"]),
             )
         ],
         options={"bdist_wheel": {"py_limited_api": "cp310"}} if ABI3 else {},

@@ -105,6 +105,16 @@ extension Recording {
         "The GPU's counters contradicted its load for about two seconds; from then on GPU load is from load."
       )
     }
+    let end = endTime.load(ordering: .relaxed)
+    for status in roster.statuses {
+      let since = status.counters.pointee.readingSince.load(ordering: .relaxed)
+      // Shorter ones are in the statistics.
+      if since == 0 || end < since &+ 1_000_000_000 { continue }
+      notices.append(
+        joined(
+          status.name, " had not answered for ", decimal((end &- since) / 1_000_000_000),
+          " s when the recording ended; until then its columns hold what was read before."))
+    }
     let dropped = counts.droppedSamples
     if dropped > 0 {
       notices.append("\(dropped) samples were lost: the disk did not take them.")

@@ -477,11 +477,12 @@ typedef struct fnvm_snapshot {
                           *  known when it wakes. NaN at first */
   fnvm_medium_sample medium;
   fnvm_slow_sample slow;
+  uint8_t reserved[6]; /**< zero */
 } fnvm_snapshot;
 
 #define FNVM_SNAPSHOT_INIT { (uint32_t)sizeof(fnvm_snapshot), 0u, 0u, \
                              { 0.0, 0u, { 0.0f }, 0.0f, 0u, 0u, 0.0f }, \
-                             { 0.0, { 0u }, { 0u }, { 0.0f } }, { 0.0, { 0.0f } } }
+                             { 0.0, { 0u }, { 0u }, { 0.0f } }, { 0.0, { 0.0f } }, { 0u } }
 
 /** Copies the newest samples; disturbs no tier. Does not block: a microsecond.
  *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version), FNVM_E_NOT_RUNNING,

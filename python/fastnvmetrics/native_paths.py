@@ -33,7 +33,10 @@ def get_include() -> str:
     ):
         if os.path.exists(os.path.join(directory, "fastnvmetrics", "fastnvmetrics.h")):
             return directory
-    raise FastNVMetricsError("this copy of fastnvmetrics has no headers: install it with pip")
+    raise FastNVMetricsError(
+        "this copy of fastnvmetrics has no headers: they come with the library that it was linked with, or "
+        "install it with pip"
+    )
 
 
 def get_library_dir() -> str:
@@ -56,6 +59,7 @@ def get_library_dir() -> str:
     """
     if not os.path.exists(os.path.join(_PACKAGE, _LIBRARY)):
         raise FastNVMetricsError(
-            f"this copy of fastnvmetrics has no {_LIBRARY} beside it: build one with `pip install .`"
+            f"this copy of fastnvmetrics has no {_LIBRARY}: link with the library that it was linked with, or "
+            "install it with pip"
         )
     return _PACKAGE
