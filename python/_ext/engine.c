@@ -27,7 +27,10 @@ static PyObject *none_or_raise(PyObject *self, fnvm_status status)
   if (status != FNVM_OK) {
     return ext_raise(state_of(self), status);
   }
-  Py_RETURN_NONE;
+  /* Not Py_RETURN_NONE: in the headers of 3.12 and later it counts on an immortal None, which that of 3.11 and
+   * 3.10 is not. */
+  Py_INCREF(Py_None);
+  return Py_None;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
