@@ -5,7 +5,8 @@ needs numpy alone.
 
 >>> import fastnvmetrics
 >>> with fastnvmetrics.NVMetrics("run.bin") as nv:  # doctest: +SKIP
-...     work()
+...     with nv.phase("work"):
+...         work()
 >>> data = fastnvmetrics.read_trace("run.bin")  # doctest: +SKIP
 >>> data["power_mw"].mean(axis=0)  # doctest: +SKIP
 """
@@ -21,7 +22,11 @@ from .board import (
 from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
 from .mapped import MappedTrace, map_trace
+from .native_paths import get_include, get_library_dir
+from .phase import Phase
+from .phases import in_phase
 from .recorder import NVMetrics, recover
+from .snapshot import RailSnapshot, Snapshot
 from .stats import LatenessStats, SourceStats, Stats, TierStats
 from .trace import read_trace
 from .trace_data import TraceData, TraceHeader
@@ -33,7 +38,10 @@ __all__ = [
     "MappedTrace",
     "NVMetrics",
     "NodeReport",
+    "Phase",
     "PowerRailConfig",
+    "RailSnapshot",
+    "Snapshot",
     "SourceStats",
     "Stats",
     "ThermalZoneConfig",
@@ -44,6 +52,9 @@ __all__ = [
     "detect_board",
     "doctor",
     "get_board_config",
+    "get_include",
+    "get_library_dir",
+    "in_phase",
     "map_trace",
     "read_trace",
     "recover",
