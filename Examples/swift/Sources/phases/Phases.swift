@@ -43,16 +43,15 @@ import FastNVMetrics
 
   /// The trapezoid rule over the rails that add up; before and after all samples the nearest counts.
   static func joules(of phase: Phase, in trace: Trace) -> Double? {
-    let powers = trace.header.totalPowerRails.map { trace.mediumColumns.powerMW(rail: $0) }
+    let rails = trace.header.totalPowerRails.map { trace.mediumColumns.powerMW(rail: $0) }
     let times = trace.mediumColumns.timeSeconds, last = times.count - 1
-    func clamped(_ i: Int) -> Int { min(max(i, 0), last) }
-    if powers.isEmpty || times.isEmpty { return nil }
-    func watts(_ i: Int) -> Double { powers.reduce(0) { $0 + Double($1[clamped(i)]) / 1000 } }
+    if rails.isEmpty || times.isEmpty { return nil }
+    func mW(_ i: Int) -> Double { rails.reduce(0) { $0 + Double($1[min(max(i, 0), last)]) } }
     func time(_ i: Int) -> Double { i < 0 ? 0 : i > last ? .infinity : times[i] }
     let begin = Double(phase.beginNanoseconds) / 1e9, end = Double(phase.endNanoseconds) / 1e9
     let inside = times.positions(in: phase)
     return (inside.lowerBound...inside.upperBound).reduce(0) { sum, i in
-      sum + (watts(i - 1) + watts(i)) / 2 * (min(time(i), end) - max(time(i - 1), begin))
+      sum + (mW(i - 1) + mW(i)) / 2000 * (min(time(i), end) - max(time(i - 1), begin))
     }
   }
 
