@@ -33,6 +33,7 @@ public final class Engine: @unchecked Sendable {
   /// The process in which the engine records or is about to, 0 for none.
   private let owner = Atomic<Int32>(0)
   private let forkGeneration: Atomic<UInt32>
+  private let unmarkedPhases = Atomic<UInt64>(0)
 
   private let outputPath: SystemPath
   /// The board that is sampled.
@@ -116,6 +117,7 @@ public final class Engine: @unchecked Sendable {
           notices.append(repeats)
         }
         self.sensors = sensors
+        unmarkedPhases.store(0, ordering: .relaxed)
         state.locked {
           self.recording = recording
           lastNotices = leftBehind + changes + notices
@@ -188,7 +190,7 @@ public final class Engine: @unchecked Sendable {
 
   /// Begins a phase, inside of the one that the calling thread began last and has not ended.
   ///
-  /// `phase(_:_:)` is the convenient way. Phases are no sync points.
+  /// ``phase(_:_:)`` is the convenient way. Phases are no sync points.
   ///
   /// - Parameter name: not empty; 87 bytes of it reach the trace.
   /// - Returns: its id: 1, 2, 3, …; ids go on from one recording of the engine to the next.
@@ -196,8 +198,7 @@ public final class Engine: @unchecked Sendable {
   ///
   /// The corresponding C function is `fnvm_engine_phase_begin`.
   public func beginPhase(_ name: String) throws(FNVMError) -> UInt64 {
-    if name.isEmpty { throw FNVMError(.invalid, "the name of a phase is empty") }
-    return try mark { recording throws(FNVMError) in try recording.beginPhase(name) }
+    try mark { recording throws(FNVMError) in try recording.beginPhase(name, isOnThread: true) }
   }
 
   /// Ends a phase, from any thread. Those inside of it go on; one that is never ended ends with the trace.
@@ -210,13 +211,31 @@ public final class Engine: @unchecked Sendable {
     try mark { recording throws(FNVMError) in try recording.endPhase(id) }
   }
 
-  private func mark<Result>(
+  func mark<Result>(
     _ body: (Recording) throws(FNVMError) -> Result
   ) throws(FNVMError) -> Result {
     try checkNotForked()
     return try marking.locked { () throws(FNVMError) in
       guard let markable else { throw Self.notRunning }
       return try body(markable)
+    }
+  }
+
+  /// How many phases of ``phase(_:_:)`` have no beginning or no end in the trace, since the last start:
+  /// the disk took no more marks, thousands were open, the name was empty (`notices` says which), or
+  /// nothing was recorded.
+  public var unmarkedPhaseCount: UInt64 { unmarkedPhases.load(ordering: .relaxed) }
+
+  /// Says that a phase could not be marked, where its caller is not told.
+  func noteUnmarkedPhase(_ error: FNVMError) {
+    unmarkedPhases.wrappingAdd(1, ordering: .relaxed)
+    // Whoever does not record misses no phases; in a forked child nobody may ever open the lock.
+    if error.code == .notRunning || error.code == .forked { return }
+    let notice = joined("Phases are missing from the trace, or their ends: ", error.message, ".")
+    state.locked {
+      if !lastNotices.contains(where: { Array($0.utf8) == Array(notice.utf8) }) {
+        lastNotices.append(notice)
+      }
     }
   }
 

@@ -1,13 +1,19 @@
-/// How to record. The corresponding C type is `fnvm_options`.
+/// How to record.
+///
+///     var configuration = EngineConfiguration(fastHz: 2000)
+///     configuration.sources.native = true
+///     configuration.writesMetadata = true
+///
+/// `Engine` checks it: what is out of range is `.invalid`. The corresponding C type is `fnvm_options`.
 public struct EngineConfiguration: Equatable, Sendable {
   /// What a rate can be, in Hz.
   public static let rateRange: ClosedRange<UInt32> = 1...20_000
 
-  /// GPU, CPU, RAM and EMC samples per second.
+  /// GPU, CPU, RAM and EMC samples per second, in `rateRange`.
   public var fastHz: UInt32 = 1000
-  /// Power rail samples per second.
+  /// Power rail samples per second, in `rateRange`.
   public var mediumHz: UInt32 = 100
-  /// Thermal zone samples per second.
+  /// Thermal zone samples per second, in `rateRange`.
   public var slowHz: UInt32 = 10
 
   /// How often the disk is made to keep what was written (`fdatasync`): a power cut loses at most this and
@@ -21,12 +27,14 @@ public struct EngineConfiguration: Equatable, Sendable {
   /// SCHED_FIFO with this priority, 1 to 99, for the threads that sample, and rings locked in memory; 0: the usual
   /// scheduling. Where that is not permitted a notice says so and the recording goes on.
   public var realtimePriority: UInt32 = 0
-  /// The CPU that the threads that sample run on; nil: any.
+  /// The CPU that the threads that sample run on, 0 to 1023; nil: any. Where that is not possible a
+  /// notice says so and the recording goes on.
   public var cpu: UInt32?
 
   /// Whether the trace gets a STAT chunk: what `Engine.stats` says at the end.
   public var writesStats = false
-  /// Whether the trace gets a META chunk: facts of the board and of the run. One with statistics has it anyway.
+  /// Whether the trace gets a META chunk: facts of the board and of the run. One with statistics, phases
+  /// or labels has it anyway.
   public var writesMetadata = false
 
   /// What the power sensors are set to for the recording: 0 leaves them as they are.
@@ -39,6 +47,11 @@ public struct EngineConfiguration: Equatable, Sendable {
   }
 
   /// A configuration; what is not given has its usual value.
+  ///
+  /// - Parameters:
+  ///   - fastHz: GPU, CPU, RAM and EMC samples per second.
+  ///   - mediumHz: power rail samples per second.
+  ///   - slowHz: thermal zone samples per second.
   public init(fastHz: UInt32 = 1000, mediumHz: UInt32 = 100, slowHz: UInt32 = 10) {
     self.fastHz = fastHz
     self.mediumHz = mediumHz
@@ -71,7 +84,8 @@ public struct EngineConfiguration: Equatable, Sendable {
 /// How often each source is read inside its tier, in Hz; 0: at every tick, unless `native` says otherwise.
 /// A rate above the tier's is the tier's. Between reads a column holds exactly what was read last.
 public struct SourceRates: Equatable, Sendable {
-  /// GPU load; a GPU with `counters` is read at every tick unless this says otherwise.
+  /// GPU load, at most 20000 like all of these; a GPU with `counters` is read at every tick unless this
+  /// says otherwise.
   public var gpuHz: UInt32 = 0
   /// RAM.
   public var ramHz: UInt32 = 0
@@ -83,8 +97,9 @@ public struct SourceRates: Equatable, Sendable {
   public var currentHz: UInt32 = 0
   /// Thermal zones.
   public var thermalHz: UInt32 = 0
-  /// Whether a source that nobody gave a rate is read no faster than its value can change, and an idle GPU is
-  /// left to sleep; nil: in tiers above 1 kHz.
+  /// Whether a source that nobody gave a rate is read no faster than its value can change (GPU load 60
+  /// Hz, EMC 50 Hz, a power sensor's `update_interval` and voltage a tenth as often, zones 10 Hz), and an
+  /// idle GPU is left to sleep; nil: in tiers above 1 kHz.
   public var native: Bool?
 
   /// Every source at every tick.
@@ -103,10 +118,10 @@ public struct SourceRates: Equatable, Sendable {
   }
 }
 
-/// What the board's INA3221 power sensors are set to while recording; they are put back afterwards. Only root
-/// can do that.
+/// What the board's INA3221 power sensors are set to while recording; they are put back: at the stop, or
+/// after a crash by the next start. Only root can do that; notices say what was done.
 public struct SensorRequest: Equatable, Sendable {
-  /// How often a chip measures all its channels, in milliseconds (`update_interval`); 0: as it is.
+  /// How often a chip measures all its channels, in milliseconds (`update_interval`), 1 to 60000; 0: as it is.
   public var updateIntervalMilliseconds: UInt32 = 0
   /// How many measurements a chip averages (`samples`): 1, 4, 16, 64, 128, 256, 512 or 1024; 0: as it is.
   public var samples: UInt32 = 0

@@ -294,12 +294,29 @@ final class Recording: @unchecked Sendable {
   /// Marks a phase boundary: the next fast sample to begin is the first one after it.
   func sync(_ label: String?) throws(FNVMError) -> UInt64 { try marks.sync(label, moment) }
 
-  /// Begins a phase and returns its id.
-  func beginPhase(_ name: String) throws(FNVMError) -> UInt64 {
-    try marks.beginPhase(name, moment)
+  /// Begins a phase.
+  ///
+  /// - Parameter isOnThread: whether what else the calling thread begins is inside of it.
+  func beginPhase(_ name: String, isOnThread: Bool) throws(FNVMError) -> UInt64 {
+    if name.isEmpty { throw FNVMError(.invalid, "the name of a phase is empty") }
+    let task = EnclosingPhase.current
+    let enclosing = task?.recordingStart == startTime ? task?.id : nil
+    return try marks.beginPhase(
+      name, insideOf: enclosing ?? 0, isOnThread: isOnThread, moment)
   }
 
   func endPhase(_ id: UInt64) throws(FNVMError) { try marks.endPhase(id, moment) }
+
+  /// Ends a phase that nobody can end later. What was begun in an earlier recording has ended with it.
+  func leavePhase(_ phase: PhaseMark) throws(FNVMError) {
+    guard phase.recordingStart == startTime else { return }
+    do throws(FNVMError) {
+      try marks.endPhase(phase.id, moment)
+    } catch {
+      marks.abandonPhase(phase.id)
+      throw error
+    }
+  }
 
   private var moment: Marks.Moment {
     Marks.Moment(

@@ -37,6 +37,20 @@ enum BoardCatalog {
     return nil
   }
 
+  /// The positions of the rails whose sum is a board's power; empty where that is not known.
+  static func totalRails<Labels: RandomAccessCollection<String>>(
+    of boardName: String, in labels: Labels
+  ) -> [Int] where Labels.Index == Int {
+    guard let known = board(named: boardName) else { return [] }
+    var positions: [Int] = []
+    for label in known.totalRails {
+      let wanted = Array(label.utf8)
+      guard let position = labels.firstIndex(where: { Array($0.utf8) == wanted }) else { return [] }
+      positions.append(position)
+    }
+    return positions
+  }
+
   static var all: [CatalogBoard] {
     [
       CatalogBoard(

@@ -49,16 +49,7 @@ public struct BoardConfig: Equatable, Sendable {
   /// once; empty where that is not known, because the board is not in the catalogue or lacks one of
   /// those rails.
   public var totalPowerRails: [Int] {
-    guard let known = BoardCatalog.board(named: boardName) else { return [] }
-    var positions: [Int] = []
-    for label in known.totalRails {
-      let wanted = Array(label.utf8)
-      guard let position = powerRails.firstIndex(where: { Array($0.label.utf8) == wanted }) else {
-        return []
-      }
-      positions.append(position)
-    }
-    return positions
+    BoardCatalog.totalRails(of: boardName, in: powerRails.lazy.map { $0.label })
   }
 
   /// - Throws: `.invalid` where the board does not fit into a trace.

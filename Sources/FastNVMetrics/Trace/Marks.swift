@@ -14,6 +14,7 @@ final class Marks: @unchecked Sendable {
 
   private struct OpenPhase {
     let id: UInt64
+    /// 0 for one that no thread has to itself.
     let thread: UInt32
   }
 
@@ -67,23 +68,29 @@ final class Marks: @unchecked Sendable {
     return id
   }
 
-  /// Begins a phase.
+  /// Begins a phase, inside of the one that was begun last of those that the caller is known to be in.
   ///
+  /// - Parameters:
+  ///   - enclosing: a phase that the caller's task is in, 0: none.
+  ///   - isOnThread: whether what else the calling thread begins is inside of it.
   /// - Returns: its id.
   /// - Throws: `.io`; `.invalid` where thousands are open.
-  func beginPhase(_ name: String, _ moment: Moment) throws(FNVMError) -> UInt64 {
+  func beginPhase(
+    _ name: String, insideOf enclosing: UInt64, isOnThread: Bool, _ moment: Moment
+  ) throws(FNVMError) -> UInt64 {
     if open.count >= Self.maxOpenPhases {
       throw FNVMError(.invalid, "4096 phases are open already: end those that are over")
     }
     let thread = Self.thread
-    let parent = open.last { $0.thread == thread }?.id ?? 0
+    // The task's may have ended: what was started without being waited for goes on in its name.
+    let parent = open.last { $0.thread == thread || $0.id == enclosing }?.id ?? 0
     let id = lastPhase + 1
     let event = PhaseEvent(
       .begin, thread: thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id,
       parent: parent, name: fittingBytes(name, size: PhaseEvent.maxNameBytes))
     if !add(event, moment) { throw refused("begin a phase in") }
     lastPhase = id
-    open.append(OpenPhase(id: id, thread: thread))
+    open.append(OpenPhase(id: id, thread: isOnThread ? thread : 0))
     return id
   }
 
@@ -99,6 +106,9 @@ final class Marks: @unchecked Sendable {
     if !add(event, moment) { throw refused("end a phase in") }
     open.remove(at: index)
   }
+
+  /// Has nothing that begins from now on be inside of a phase whose end could not be marked.
+  func abandonPhase(_ id: UInt64) { open.removeAll { $0.id == id } }
 
   /// Writes what was marked.
   ///

@@ -63,6 +63,19 @@ public final class Trace: Sendable {
     return TraceChunk(type: String(decoding: type, as: UTF8.self), payload: Array(bytes))
   }
 
+  /// The first chunk of a type.
+  ///
+  ///     let facts = try trace.chunk(ofType: "META").map { String(decoding: $0.payload, as: UTF8.self) }
+  ///
+  /// - Parameter type: four characters: "META", "STAT", "PHAS" and so on.
+  /// - Returns: nil where there is none.
+  /// - Throws: `.format` where it is damaged.
+  public func chunk(ofType type: String) throws(FNVMError) -> TraceChunk? {
+    let wanted = Array(type.utf8)
+    for index in 0..<chunkCount where isChunk(index, ofType: wanted) { return try chunk(index) }
+    return nil
+  }
+
   /// Whether a chunk has that type, without a look at its payload.
   func isChunk(_ index: Int, ofType type: [UInt8]) -> Bool {
     chunkTable.entries[index].typeBytes == type

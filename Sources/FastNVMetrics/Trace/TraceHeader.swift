@@ -62,6 +62,12 @@ public struct TraceHeader: Equatable, Sendable {
     thermalZoneNames = board.thermalZones.map { $0.name }
   }
 
+  /// The rails, by position in `powerRailNames`, whose sum is the power of the module, each watt counted once;
+  /// empty where that is not known. `BoardConfig` says the same of its board.
+  public var totalPowerRails: [Int] {
+    BoardCatalog.totalRails(of: boardName, in: powerRailNames)
+  }
+
   /// Begun and neither closed nor recovered: what a crash leaves behind.
   var isUnfinished: Bool { hasExtension && !isClosed && !isRecovered }
 

@@ -29,7 +29,11 @@ public struct TraceRecords<Record: TraceRecord>: RandomAccessCollection, Sendabl
 
 /// What `TraceRecords` decodes.
 public protocol TraceRecord: Sendable {
-  /// - Parameter bytes: exactly one record.
+  /// Decodes a record.
+  ///
+  /// - Parameters:
+  ///   - bytes: exactly one record.
+  ///   - header: of its trace: how many cores, rails and zones there are.
   init(decoding bytes: UnsafeRawBufferPointer, header: TraceHeader)
 }
 

@@ -89,3 +89,10 @@ func withFixture<Result>(_ body: (FixtureTree) throws -> Result) throws -> Resul
   defer { tree.removeAll() }
   return try body(tree)
 }
+
+/// Runs a test in a directory of its own, which is gone afterwards.
+func withFixture<Result>(_ body: (FixtureTree) async throws -> Result) async throws -> Result {
+  let tree = try FixtureTree()
+  defer { tree.removeAll() }
+  return try await body(tree)
+}

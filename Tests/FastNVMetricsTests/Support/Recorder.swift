@@ -64,6 +64,18 @@ extension Engine {
   }
 }
 
+extension FixtureTree {
+  /// A recording of a simulated board, which the caller stops.
+  func startedEngine() throws -> Engine {
+    try OrinFixture(.nx).build(on: self)
+    let engine = try Engine(
+      outputPath: output(), board: .detect(root: root), configuration: .forTests)
+    try engine.start()
+    try engine.waitForWarmUp()
+    return engine
+  }
+}
+
 /// Waits for a state by looking again and again, ten seconds at most.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
   for _ in 0..<5000 {

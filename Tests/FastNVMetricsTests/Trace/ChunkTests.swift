@@ -42,6 +42,24 @@ import Testing
     }
   }
 
+  @Test func chunksAreFoundByType() throws {
+    try withFixture { tree in
+      let first = TraceChunk(type: "META", payload: [1])
+      var bytes = TraceChunk.encoded([
+        TraceChunk(type: "xxxx", payload: []), first, TraceChunk(type: "META", payload: [2]),
+        TraceChunk(type: "STAT", payload: [3]),
+      ])
+      bytes[bytes.count - 1] ^= 1
+      let trace = try Trace(path: try write(tree, bytes))
+      #expect(try trace.chunk(ofType: "META") == first)
+      for absent in ["PHAS", "META ", "met", ""] {
+        #expect(try trace.chunk(ofType: absent) == nil)
+      }
+      let damaged = FNVMError.from { () throws(FNVMError) in try trace.chunk(ofType: "STAT") }
+      #expect(damaged?.code == .format)
+    }
+  }
+
   @Test func aDamagedChunkIsRefusedAndTheOthersAreNot() throws {
     try withFixture { tree in
       var bytes = TraceChunk.encoded([
