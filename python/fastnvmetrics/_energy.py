@@ -1,6 +1,6 @@
 """Energy of a rail, or of several, over a stretch of time, and how uncertain it is.
 
-Uncertainties are standard ones (one sigma); summaries give 95 % intervals.
+Uncertainties are half the widths of 95 % intervals.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ __all__ = ["EnergyEstimate", "RailCurve", "total_curve", "total_estimate"]
 
 Floats = npt.NDArray[np.float64]
 
-_SQRT12 = math.sqrt(12.0)
+# Half a 95 % interval in standard deviations, of a Gaussian and of a uniform distribution.
+_GAUSSIAN = 1.96
+_UNIFORM = 0.95 * math.sqrt(3.0)
 
 
 @dataclass(frozen=True)
 class EnergyEstimate:
-    """Joules of one stretch of time, and its standard uncertainties, None where not known."""
+    """Joules of one stretch of time, and their uncertainties, None where not known."""
 
     joules: float
     #: From the steps of the sensor: the same in every repeat of what was measured.
@@ -39,7 +41,7 @@ class EnergyEstimate:
     is_seen: bool
 
     @property
-    def standard_j(self) -> float | None:
+    def uncertainty_j(self) -> float | None:
         """All of it, in quadrature."""
         if self.steps_j is None or self.sampling_j is None:
             return None
@@ -68,18 +70,18 @@ class RailCurve:
 
     def estimate(self, begin_s: float, end_s: float) -> EnergyEstimate:
         """Return the energy of a stretch of time."""
-        steps = self.steps_j(begin_s, end_s)
-        return _estimate(self.curve, self.joules(begin_s, end_s), steps, begin_s, end_s)
+        parts = [self.step_parts_j(begin_s, end_s)]
+        return _estimate(self.curve, self.joules(begin_s, end_s), parts, begin_s, end_s)
 
     def joules(self, begin_s: float, end_s: float) -> float:
         """Return the energy alone."""
         return self.curve.joules_before(end_s) - self.curve.joules_before(begin_s)
 
-    def steps_j(self, begin_s: float, end_s: float) -> float | None:
-        """Return the uncertainty from the steps of current and voltage.
+    def step_parts_j(self, begin_s: float, end_s: float) -> Floats | None:
+        """Return the widths in J of what the steps of current and voltage leave open.
 
-        A reading is off by up to half a step, and every reading of one value by the same; readings
-        of different values are off independently.
+        A reading is off by up to half a step either way, and every reading of one value by the
+        same; readings of different values are off independently, each a part of its own.
         """
         current_step, voltage_step = self.sensor.current_step_a, self.sensor.voltage_step_v
         if current_step is None or voltage_step is None:
@@ -87,11 +89,10 @@ class RailCurve:
         first, last = self.curve.around(begin_s, end_s)
         amperes = self.amperes[first : last + 1]
         _, counts = np.unique(amperes, return_counts=True)
-        shared = float(np.square(counts / counts.sum()).sum())
         length = end_s - begin_s
-        current = self.volts * current_step * math.sqrt(shared)
+        shares = counts.astype(np.float64) / len(amperes)
         voltage = float(amperes.mean()) * voltage_step
-        return math.hypot(current, voltage) / _SQRT12 * length
+        return np.append(shares * (self.volts * current_step), voltage) * length
 
 
 def total_estimate(
@@ -103,11 +104,8 @@ def total_estimate(
     estimated on the sum.
     """
     joules = sum(rail.joules(begin_s, end_s) for rail in rails)
-    steps: float | None = 0.0
-    for rail in rails:
-        part = rail.steps_j(begin_s, end_s)
-        steps = None if part is None or steps is None else math.hypot(steps, part)
-    return _estimate(total, joules, steps, begin_s, end_s)
+    parts = [rail.step_parts_j(begin_s, end_s) for rail in rails]
+    return _estimate(total, joules, parts, begin_s, end_s)
 
 
 def total_curve(rails: Sequence[RailCurve], times: Floats, watts: Floats) -> PowerCurve:
@@ -120,16 +118,34 @@ def total_curve(rails: Sequence[RailCurve], times: Floats, watts: Floats) -> Pow
 
 
 def _estimate(
-    curve: PowerCurve, joules: float, steps_j: float | None, begin_s: float, end_s: float
+    curve: PowerCurve,
+    joules: float,
+    parts: Sequence[Floats | None],
+    begin_s: float,
+    end_s: float,
 ) -> EnergyEstimate:
+    known = [part for part in parts if part is not None]
+    sampling, edges = curve.sampling_j(begin_s, end_s), curve.edges_j(begin_s, end_s)
     return EnergyEstimate(
         joules=joules,
-        steps_j=steps_j,
-        sampling_j=curve.sampling_j(begin_s, end_s),
-        edges_j=curve.edges_j(begin_s, end_s),
+        steps_j=_half_width(np.concatenate(known)) if len(known) == len(parts) else None,
+        sampling_j=None if sampling is None else _GAUSSIAN * sampling,
+        edges_j=None if edges is None else _GAUSSIAN * edges,
         bridged_s=curve.bridged_s(begin_s, end_s),
         is_seen=curve.is_seen(begin_s, end_s),
     )
+
+
+def _half_width(widths: Floats) -> float:
+    """Return half the 95 % interval of a sum of independent uniform errors of these widths."""
+    variances = np.square(widths) / 12
+    total = float(variances.sum())
+    if total <= 0:
+        return 0.0
+    # A single one is uniform, and a few of like size are nearly a Gaussian.
+    count = total**2 / float(np.square(variances).sum())
+    factor = _GAUSSIAN - (_GAUSSIAN - _UNIFORM) / count**2
+    return factor * math.sqrt(total)
 
 
 def _period(times: Floats) -> float:

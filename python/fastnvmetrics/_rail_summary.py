@@ -9,10 +9,7 @@ from ._columns import distribution
 from ._energy import EnergyEstimate
 from .summary import RailSummary
 
-__all__ = ["COVERAGE", "rail_summary", "unknown_rail"]
-
-#: Half a 95 % interval, in standard uncertainties.
-COVERAGE = 1.96
+__all__ = ["rail_summary", "unknown_rail"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,22 +41,19 @@ def rail_summary(
             "around it makes likely."
         )
 
-    def half(standard: float | None) -> float | None:
-        return None if standard is None else COVERAGE * standard
-
     def watts_of(joules: float | None) -> float | None:
         return None if joules is None or duration_s <= 0 else joules / duration_s
 
-    energy, uncertainty = estimate.joules, half(estimate.standard_j)
+    energy, uncertainty = estimate.joules, estimate.uncertainty_j
     return RailSummary(
         label=label,
         energy_j=energy,
         energy_uncertainty_j=uncertainty,
         mean_power_w=watts_of(energy),
         mean_power_uncertainty_w=watts_of(uncertainty),
-        step_uncertainty_j=half(estimate.steps_j),
-        sampling_uncertainty_j=half(estimate.sampling_j),
-        edge_uncertainty_j=half(estimate.edges_j),
+        step_uncertainty_j=estimate.steps_j,
+        sampling_uncertainty_j=estimate.sampling_j,
+        edge_uncertainty_j=estimate.edges_j,
         power_w=distribution(watts),
         readings=int(np.isfinite(watts).sum()),
         failed_reads=int(np.isnan(watts).sum()),
