@@ -23,7 +23,7 @@ let package = Package(
     .target(
       name: "FastNVMetricsC",
       dependencies: ["FastNVMetrics", "CFastNVMetricsShims", "CFastNVMetrics"],
-      exclude: ["fastnvmetrics.map"],
+      exclude: ["abi", "fastnvmetrics.map"],
       swiftSettings: settings),
   ]
     + (embedded

@@ -5,8 +5,10 @@ On Linux the wheel holds two native files, side by side:
     fastnvmetrics/_ext.abi3.so              python/_ext, in C, for Python 3.10 and all after it
     fastnvmetrics/libfastnvmetrics-py.so.0  the engine, built by scripts/build-library
 
-FASTNVMETRICS_PREBUILT_LIB=path/to/libfastnvmetrics.so bundles that library and needs no Swift. On
-other systems the package is pure Python: it reads traces and does not record.
+FASTNVMETRICS_PREBUILT_LIB=path/to/libfastnvmetrics.so bundles that library and needs no Swift.
+FASTNVMETRICS_SYSTEM_LIB=path/to/libfastnvmetrics.so bundles none: the extension is linked with that
+one and finds it where the system keeps libraries, as distributions want it (scripts/package-deb).
+On other systems the package is pure Python: it reads traces and does not record.
 """
 
 import os
@@ -31,6 +33,8 @@ if int(setuptools.__version__.split(".")[0]) < 61:
 # Not the soname of a library installed by itself: a process loads one library of each name, and our
 # extension is to meet the one that it was built with.
 SONAME = "libfastnvmetrics-py.so.0"
+
+SYSTEM_LIB = os.environ.get("FASTNVMETRICS_SYSTEM_LIB")
 
 # Free-threaded builds of Python have no limited API.
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -75,7 +79,7 @@ class BuildNative(build_ext):
         return mapping
 
     def _bundled_in(self, directory: str) -> "list[str]":
-        if not hasattr(self, "library"):
+        if SYSTEM_LIB or not hasattr(self, "library"):
             return []
         return [os.path.join(directory, "fastnvmetrics", self.library.name)]
 
@@ -88,7 +92,11 @@ class BuildNative(build_ext):
             )
 
     def _library(self) -> Path:
-        """The library to bundle, under the name that the extension will look for."""
+        """The library to link with, under the name that the extension will look for."""
+        if SYSTEM_LIB:
+            if not os.path.isfile(SYSTEM_LIB):
+                sys.exit(f"FASTNVMETRICS_SYSTEM_LIB names no file: {SYSTEM_LIB}.")
+            return Path(SYSTEM_LIB).resolve()
         prebuilt = os.environ.get("FASTNVMETRICS_PREBUILT_LIB")
         output = Path(self.build_temp).resolve() / "lib"
         if not prebuilt:
@@ -129,7 +137,8 @@ if sys.platform.startswith("linux"):
                 define_macros=[("Py_LIMITED_API", "0x030A0000")] if ABI3 else [],
                 py_limited_api=ABI3,
                 extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"],
-                extra_link_args=["-Wl,--enable-new-dtags,-rpath,$ORIGIN", "-Wl,-z,now", "-s"],
+                extra_link_args=["-Wl,-z,now", "-s"]
+                + ([] if SYSTEM_LIB else ["-Wl,--enable-new-dtags,-rpath,$ORIGIN"]),
             )
         ],
         options={"bdist_wheel": {"py_limited_api": "cp310"}} if ABI3 else {},

@@ -481,7 +481,8 @@ install_unit() {
     place "$unit_path"
     template=$placed
   fi
-  [[ -f $template ]] || fail "$unit is not beside this script: run --install from the source tree"
+  [[ -f $template ]] ||
+    fail "$unit is not beside this script: where a package or scripts/install put it, run systemctl enable --now $unit"
   while IFS= read -r line || [[ -n $line ]]; do
     if [[ $line == ExecStart=* ]]; then line="ExecStart=$script --group $group"; fi
     text+=$line$'\n'

@@ -10,29 +10,30 @@ internal import Synchronization
 final class Recording: @unchecked Sendable {
   // After `begin`, each tier is used by its own thread alone until that was joined, and so are the header
   // and the files by the spool's; rings, counters and words are made of atomics; the rest is constant.
-  private let configuration: EngineConfiguration
+  private let board: BoardConfig
+  let configuration: EngineConfiguration
   private let keeper: NodeKeeper
-  private let roster: ProbeRoster
-  private let fastRing: SampleRing
-  private let mediumRing: SampleRing
-  private let slowRing: SampleRing
-  private let counters: UnsafeMutablePointer<TierCounters>
+  let roster: ProbeRoster
+  let fastRing: SampleRing
+  let mediumRing: SampleRing
+  let slowRing: SampleRing
+  let counters: UnsafeMutablePointer<TierCounters>
   private let fastTier: UnsafeMutablePointer<FastTier>
   private let mediumTier: UnsafeMutablePointer<MediumTier>
   private let slowTier: UnsafeMutablePointer<SlowTier>
-  private let files: TraceFiles
-  private let marks: Marks
-  private var spool: Spool?
+  let files: TraceFiles
+  let marks: Marks
+  private(set) var spool: Spool?
   private let flusher: Flusher?
-  private var header = TraceHeader()
-  private let coreColumns: Int
+  var header = TraceHeader()
+  let coreColumns: Int
   /// nil where nobody asked for it.
   private var metadata: RunMetadata?
-  private var startTime: UInt64 = 0
+  private(set) var startTime: UInt64 = 0
   /// CLOCK_MONOTONIC at the end, 0 before.
-  private let endTime = Atomic<UInt64>(0)
+  let endTime = Atomic<UInt64>(0)
   /// Samples that were taken and that no disk took; known at the end.
-  private let lost = Atomic<UInt64>(0)
+  let lost = Atomic<UInt64>(0)
 
   /// 0: not yet; 1: the threads may begin; 2: they end at once.
   private let goWord = FutexWord(0)
@@ -43,10 +44,10 @@ final class Recording: @unchecked Sendable {
   /// 0: warming up; 1: warm; 2: stopped.
   private let warmWord = FutexWord(0)
   // Not changed after `startThreads`: statistics are asked for by any thread until the recording is gone.
-  private var tierThreads: [Thread] = []
+  private(set) var tierThreads: [Thread] = []
   private var diskThreads: [Thread] = []
   private var keeperThread: Thread?
-  private var permissions = SchedulingRequest()
+  private(set) var permissions = SchedulingRequest()
 
   /// The spool may stall for this long before samples are dropped.
   private static let ringSeconds = 2
@@ -75,6 +76,7 @@ final class Recording: @unchecked Sendable {
     board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
     mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles
   ) {
+    self.board = board
     self.configuration = configuration
     let plan = ReadPlan(configuration)
     let keeper = NodeKeeper()
@@ -117,7 +119,7 @@ final class Recording: @unchecked Sendable {
     header.writerVersion = FastNVMetricsVersion.packed
 
     if configuration.writesMetadata || configuration.writesStats {
-      metadata = RunMetadata(board: board, configuration: configuration)
+      metadata = RunMetadata(board: board, configuration: configuration, isStart: true)
     }
 
     spool = Spool(
@@ -241,6 +243,10 @@ final class Recording: @unchecked Sendable {
     lost.store(spool?.undrained ?? 0, ordering: .relaxed)
     noteCounts()
     header.isClosed = true
+    // Joules per phase cannot be told without the facts of the sensors.
+    if metadata == nil && marks.hasEvents {
+      metadata = RunMetadata(board: board, configuration: configuration, isStart: false)
+    }
     metadata?.finish(header: header, gpuSource: counts.gpuSource)
     var chunks = metadata.map { [$0.chunk()] } ?? []
     if configuration.writesStats { chunks.append(stats.chunk()) }
@@ -295,116 +301,5 @@ final class Recording: @unchecked Sendable {
     Marks.Moment(
       time: Clock.monotonic() &- startTime, nextSample: fastRing.begun,
       spool: SpoolRequest(spoolWord.reference))
-  }
-
-  /// The newest record of each tier that has one. Any thread.
-  ///
-  /// What a fast sample says of the CPU is not known yet when it is taken: that is of the newest that is closed.
-  ///
-  /// - Returns: t = 0.
-  func copyNewest(_ body: (_ tier: Int, UnsafeRawBufferPointer) -> Void) -> UInt64 {
-    // The medium ones are the largest.
-    withUnsafeTemporaryAllocation(byteCount: TraceFormat.Medium.size, alignment: 8) { raw in
-      guard let base = raw.baseAddress else { return }
-      typealias At = TraceFormat.Fast
-      let cpu = At.cpuUtilization..<At.ramUsed
-      if fastRing.copyNewest(to: base, leaving: cpu) {
-        if !fastRing.copyNewestClosed(cpu, to: base) {
-          for i in 0..<coreColumns {
-            base.storeBytes(
-              of: Float.nan, toByteOffset: At.cpuUtilization + 4 * i, as: Float.self)
-          }
-          base.storeBytes(of: Float.nan, toByteOffset: At.cpuAggregate, as: Float.self)
-        }
-        body(Tier.fast, UnsafeRawBufferPointer(rebasing: raw[..<At.size]))
-      }
-      if mediumRing.copyNewest(to: base) {
-        body(Tier.medium, UnsafeRawBufferPointer(rebasing: raw[..<TraceFormat.Medium.size]))
-      }
-      if slowRing.copyNewest(to: base) {
-        body(Tier.slow, UnsafeRawBufferPointer(rebasing: raw[..<TraceFormat.Slow.size]))
-      }
-    }
-    return startTime
-  }
-
-  /// What the user should know about how the recording began.
-  var openingNotices: [String] { [files.notice].compactMap { $0 } + permissions.notices }
-
-  /// What the user should know about how it went, once it ended.
-  var closingNotices: [String] {
-    var notices: [String] = []
-    if counters[Tier.fast].wasGPUContradicted.load(ordering: .relaxed) {
-      notices.append(
-        "The GPU's counters contradicted its load for about two seconds; from then on GPU load is from load."
-      )
-    }
-    let dropped = counts.droppedSamples
-    if dropped > 0 {
-      notices.append("\(dropped) samples were lost: the disk did not take them.")
-    } else if let error = spool?.firstError {
-      notices.append("For a while the disk took no samples (\(error.message)); none were lost.")
-    }
-    return notices
-  }
-
-  /// The fast samples taken so far.
-  var fastSampleCount: UInt64 { fastRing.taken }
-
-  /// The counts so far.
-  var counts: EngineCounts {
-    var counts = EngineCounts()
-    counts.fastSamples = fastRing.taken
-    counts.mediumSamples = mediumRing.taken
-    counts.slowSamples = slowRing.taken
-    counts.syncPoints = marks.syncPointCount
-    counts.missedFast = counters[Tier.fast].missed.load(ordering: .relaxed)
-    counts.missedMedium = counters[Tier.medium].missed.load(ordering: .relaxed)
-    counts.missedSlow = counters[Tier.slow].missed.load(ordering: .relaxed)
-    counts.gpuSource =
-      GPUSource(rawValue: counters[Tier.fast].gpuSource.load(ordering: .relaxed)) ?? .none
-    counts.droppedSamples = lost.load(ordering: .relaxed)
-    for tier in 0..<Tier.count {
-      counts.droppedSamples &+= counters[tier].dropped.load(ordering: .relaxed)
-    }
-    for status in roster.statuses {
-      let probe = status.counters
-      counts.readErrors &+= probe.pointee.failures.load(ordering: .relaxed)
-      counts.negativeCurrents &+= probe.pointee.negativeCurrents.load(ordering: .relaxed)
-    }
-    return counts
-  }
-
-  /// What the recording did and what it cost so far.
-  var stats: EngineStats {
-    var stats = EngineStats()
-    let now = Clock.monotonic()
-    let end = endTime.load(ordering: .relaxed)
-    stats.elapsedNanoseconds = (end > 0 ? end : now) &- startTime
-    stats.cpuNanoseconds = roster.cpuNanoseconds
-    for thread in tierThreads { stats.cpuNanoseconds &+= thread.cpuNanoseconds }
-    let rings = [fastRing.taken, mediumRing.taken, slowRing.taken]
-    let rates = [configuration.fastHz, configuration.mediumHz, configuration.slowHz]
-    for tier in 0..<Tier.count {
-      stats.tiers.append(
-        EngineStats.Tier(
-          rateHz: rates[tier], samples: rings[tier],
-          missed: counters[tier].missed.load(ordering: .relaxed),
-          dropped: counters[tier].dropped.load(ordering: .relaxed),
-          lateness: counters[tier].lateness.summary()))
-    }
-    stats.sources = roster.statuses.map { EngineStats.Source($0) }
-    return stats
-  }
-
-  private func noteCounts() {
-    let counts = counts
-    header.missedFast = counts.missedFast
-    header.missedMedium = counts.missedMedium
-    header.missedSlow = counts.missedSlow
-    header.droppedSamples = counts.droppedSamples
-    header.readErrors = counts.readErrors
-    header.isGPUAvailable = counts.gpuSource != .none
-    header.isEMCAvailable = counters[Tier.fast].isEMCAvailable.load(ordering: .relaxed)
   }
 }

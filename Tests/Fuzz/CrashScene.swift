@@ -183,7 +183,9 @@ struct CrashScene {
       at += 32
       let index = Reference.integer(entry[0..<4])
       if Reference.integer(entry[28..<32]) != UInt64(Reference.crc32(entry[0..<28])) { break }
-      if index > 3 { break }
+      if index > 4 { break }
+      // Phases: their file is not part of the scene.
+      if index == 4 { continue }
       let stream = Int(index)
       if isOver[stream] { continue }
       let count = Reference.integer(entry[4..<8])

@@ -252,8 +252,14 @@ static void stop_does_not_wait_for_a_read_that_hangs(void) {
   REQUIRE(fnvm_engine_start(engine) == FNVM_OK);
   CHECK_EQUAL(fnvm_engine_wait_for_warmup(engine, FNVM_NO_TIMEOUT), FNVM_OK);
   wait_for_a_hanging_read(GPU);
+  const struct timespec more_than_a_second = {1, 100000000};
+  nanosleep(&more_than_a_second, NULL);
   CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
   CHECK_EQUAL(atomic_load(&nodes[GPU].hanging), 1);
+  /* And it says so. */
+  const char *notice = fnvm_engine_notice(engine, 0);
+  REQUIRE(notice != NULL);
+  CHECK(strstr(notice, "gpu had not answered for 1 s") != NULL);
   CHECK_EQUAL(fnvm_trace_open(fixture_path(&tree, "run.bin"), &trace), FNVM_OK);
   fnvm_trace_close(trace);
 

@@ -361,7 +361,7 @@ typedef struct fnvm_options {
                                *  locked in memory; 0: not. A notice says where that is not permitted */
   int32_t cpu;                /**< the CPU that the threads that sample run on; -1: any */
   uint32_t write_stats;       /**< 1: the trace gets a STAT chunk, and a META chunk */
-  uint32_t write_metadata;    /**< 1: the trace gets a META chunk */
+  uint32_t write_metadata;    /**< 1: the trace gets a META chunk; one with phases or labels has it anyway */
   uint32_t rail_update_interval_ms; /**< set the INA3221 to measure this often while recording (root only), and
                                      *  put back what was there: at the stop, or after a crash by the next
                                      *  start or fnvm_sensors_restore. Notices say what was done; 0: leave it */
@@ -477,11 +477,12 @@ typedef struct fnvm_snapshot {
                           *  known when it wakes. NaN at first */
   fnvm_medium_sample medium;
   fnvm_slow_sample slow;
+  uint8_t reserved[6]; /**< zero */
 } fnvm_snapshot;
 
 #define FNVM_SNAPSHOT_INIT { (uint32_t)sizeof(fnvm_snapshot), 0u, 0u, \
                              { 0.0, 0u, { 0.0f }, 0.0f, 0u, 0u, 0.0f }, \
-                             { 0.0, { 0u }, { 0u }, { 0.0f } }, { 0.0, { 0.0f } } }
+                             { 0.0, { 0u }, { 0u }, { 0.0f } }, { 0.0, { 0.0f } }, { 0u } }
 
 /** Copies the newest samples; disturbs no tier. Does not block: a microsecond.
  *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version), FNVM_E_NOT_RUNNING,

@@ -26,11 +26,11 @@ quietly() {
 python=${PYTHON:-/usr/bin/python3}
 [[ -x $python ]] || python=$(command -v python3 || true)
 
-# need_debian_packages [COMMAND...]: installs the Debian packages that are missing: those that everything
-# needs, and commands that are packages of the same name.
+# need_debian_packages [COMMAND[:PACKAGE]...]: installs the Debian packages that are missing: those that
+# everything needs, and those of these commands, which are packages of the same name unless one is given.
 need_debian_packages() {
   local missing=() command
-  for command in "$@"; do command -v "$command" >/dev/null || missing+=("$command"); done
+  for command in "$@"; do command -v "${command%:*}" >/dev/null || missing+=("${command#*:}"); done
   has_c_compiler || missing+=(gcc g++)
   [[ -n $python ]] || missing+=(python3)
   if [[ -z $python || $python == /usr/bin/python3 ]]; then
@@ -64,6 +64,18 @@ need_python() {
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "Python 3.10 or newer is needed, $python is $("$python" -V 2>&1); name another with PYTHON=…"
 }
+
+# The library in build/lib, built again when a source is newer. Sets $library; needs $abi (versions.sh).
+need_current_library() {
+  library=build/lib/libfastnvmetrics.so.$abi
+  local stamp=build/lib/.libfastnvmetrics.so.$abi.built
+  if [[ ! -e $library || ! -e $stamp || -n $(find Package.swift Sources include scripts/build-library -newer "$stamp" \
+    -type f -print -quit) ]]; then
+    scripts/build-library --output build/lib
+  fi
+}
+
+library_soname() { LC_ALL=C readelf -dW "$1" 2>/dev/null | sed -n 's/.*(SONAME).*\[\(.*\)\].*/\1/p'; }
 
 # The wheel with the extension and the library in it, built again when a source is newer. Sets $wheel.
 build_wheel() {

@@ -2,7 +2,7 @@
 ///
 /// Values are 32-bit words in memory that whoever drives the probe owns; between reads they hold what was read
 /// last.
-protocol Probe: ~Copyable {
+protocol Probe: ~Copyable, SendableMetatype {
   /// How many words it fills.
   static var wordCount: Int { get }
 

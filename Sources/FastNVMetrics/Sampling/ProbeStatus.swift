@@ -40,6 +40,8 @@ struct ProbeCounters: ~Copyable {
   let negativeCurrents = Atomic<UInt64>(0)
   let readNanoseconds = Atomic<UInt64>(0)
   let longestRead = Atomic<UInt64>(0)
+  /// When the read began that the probe's thread is at; 0: none. CLOCK_MONOTONIC.
+  let readingSince = Atomic<UInt64>(0)
   // By the tier.
   let taken = Atomic<UInt64>(0)
   let ageNanoseconds = Atomic<UInt64>(0)

@@ -41,7 +41,9 @@ final class ProbeThread<P: Probe & ~Copyable>: @unchecked Sendable {
     while stop.value == 0 {
       let began = Clock.monotonic()
       let before = tally
+      status.counters.pointee.readingSince.store(began, ordering: .relaxed)
       let hasRead = probe.pointee.read(at: began, into: words, scratch, &tally)
+      status.counters.pointee.readingSince.store(0, ordering: .relaxed)
       let ended = Clock.monotonic()
       if hasRead {
         status.counters.pointee.noteRead(nanoseconds: ended &- began, tally, before: before)

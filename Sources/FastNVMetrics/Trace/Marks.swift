@@ -34,6 +34,9 @@ final class Marks: @unchecked Sendable {
   /// Sync points so far.
   var syncPointCount: UInt64 { syncPoints.total }
 
+  /// Whether there is a phase or a label.
+  var hasEvents: Bool { events.total > 0 }
+
   /// Whether nothing waits to be written.
   var isEmpty: Bool { syncPoints.isEmpty && events.isEmpty }
 

@@ -9,7 +9,8 @@ struct RunMetadata {
   private let machine: MachineFacts
   private let rails: [RailFacts]
   private let sensors: [SensorFacts]
-  private let clocksAtStart: RunClocks
+  /// nil where nobody knew at the start that it would be asked for.
+  private let clocksAtStart: RunClocks?
   private var end: End?
 
   /// What is known at the stop.
@@ -21,8 +22,10 @@ struct RunMetadata {
     let clocks: RunClocks
   }
 
-  /// Gathers what is known at the start, once the power sensors are set.
-  init(board: BoardConfig, configuration: EngineConfiguration) {
+  /// Gathers what is known, once the power sensors are set.
+  ///
+  /// - Parameter isStart: whether nothing was sampled yet.
+  init(board: BoardConfig, configuration: EngineConfiguration, isStart: Bool) {
     self.board = board
     self.configuration = configuration
     root = Root(board.root)
@@ -30,7 +33,7 @@ struct RunMetadata {
     let rails = RailFacts.all(of: board, root: root)
     self.rails = rails
     sensors = SensorFacts.all(of: rails)
-    clocksAtStart = RunClocks(board: board, root: root)
+    clocksAtStart = isStart ? RunClocks(board: board, root: root) : nil
   }
 
   /// Adds what is known at the stop.
@@ -81,7 +84,7 @@ struct RunMetadata {
         json.path("rate_path", board.emcClkRatePath)
       }
       json.object("clocks") { json in
-        clocksAtStart.write("start", to: &json)
+        clocksAtStart?.write("start", to: &json)
         end?.clocks.write("stop", to: &json)
       }
     }

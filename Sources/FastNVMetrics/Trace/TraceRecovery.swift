@@ -40,7 +40,8 @@ extension Trace {
     // after. The first of them is removed when all of it is on disk.
     let isClosing = header.recordCounts.contains { $0 > 0 }
     let isWhole = header.byteCount.map { $0 <= UInt64(clamping: status.size) } ?? false
-    if isClosing && isWhole && spools.contains(where: { $0 < 0 }) {
+    // The one of the phases goes last, and older recorders made none.
+    if isClosing && isWhole && spools.dropLast().contains(where: { $0 < 0 }) {
       let files = TraceFiles(location, trace: trace, spools: spools)
       try files.write(header)
       files.removeSidecars()
