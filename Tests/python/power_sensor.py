@@ -91,7 +91,7 @@ def trace(
         ram_available_kb=np.full(len(fast), 1000, np.uint64),
         emc_util=np.full(len(fast), 10, np.float32),
         sync_id=np.zeros(len(fast), np.uint64),
-        medium_hz=round(1 / float(np.median(np.diff(times)))),
+        medium_hz=round(len(times) / float(times[-1])),
         medium_time_s=times,
         voltage_mv=np.rint(volts * 1000).astype(np.uint32),
         current_ma=np.rint(amperes * 1000).astype(np.uint32),
@@ -149,7 +149,7 @@ def sampled(watts: Any, rate_hz: float = 100.0, seconds: float = 2.0, **changes:
     """
     times = np.arange(1, round(seconds * rate_hz) + 1) / rate_hz
     rows = np.asarray(watts(times), np.float64)
-    rows = rows.reshape(len(times), -1)
+    rows = rows[:, None] if rows.ndim == 1 else rows
     columns = [
         Readings(times, column / 5.0, np.full(len(times), 5.0), np.zeros(1)) for column in rows.T
     ]

@@ -59,12 +59,16 @@ class RailCurve:
 
     @staticmethod
     def of(
-        sensor: RailSensor, times: Floats, watts: Floats, amperes: Floats, volts: Floats
+        sensor: RailSensor,
+        times: Floats,
+        watts: Floats,
+        amperes: Floats,
+        volts: Floats,
+        period_s: float,
     ) -> RailCurve:
-        """Make one of the columns of a rail; `times` are those of the samples."""
+        """Make one of the columns of a rail; `times` are those of the samples, `period_s` apart."""
         known = np.isfinite(watts)
-        period = _period(times)
-        curve = PowerCurve(times - sensor.lag_s, watts, period, sensor.refresh_s, sensor.lag_s)
+        curve = PowerCurve(times - sensor.lag_s, watts, period_s, sensor.refresh_s, sensor.lag_s)
         mean_volts = float(volts[known].mean()) if known.any() else 0.0
         return RailCurve(sensor, curve, amperes[known], mean_volts)
 
@@ -108,13 +112,15 @@ def total_estimate(
     return _estimate(total, joules, parts, begin_s, end_s)
 
 
-def total_curve(rails: Sequence[RailCurve], times: Floats, watts: Floats) -> PowerCurve:
+def total_curve(
+    rails: Sequence[RailCurve], times: Floats, watts: Floats, period_s: float
+) -> PowerCurve:
     """Return the sum of rails over time; `watts` (M, rails) are theirs, in the same order."""
     refreshes = [rail.sensor.refresh_s for rail in rails]
     known = [refresh for refresh in refreshes if refresh is not None]
     refresh = max(known) if len(known) == len(refreshes) else None
     lag = max(rail.sensor.lag_s for rail in rails)
-    return PowerCurve(times - lag, watts.sum(axis=1), _period(times), refresh, lag)
+    return PowerCurve(times - lag, watts.sum(axis=1), period_s, refresh, lag)
 
 
 def _estimate(
@@ -146,10 +152,3 @@ def _half_width(widths: Floats) -> float:
     count = total**2 / float(np.square(variances).sum())
     factor = _GAUSSIAN - (_GAUSSIAN - _UNIFORM) / count**2
     return factor * math.sqrt(total)
-
-
-def _period(times: Floats) -> float:
-    """Return the distance of samples, as it was most of the time."""
-    gaps = np.diff(times)
-    gaps = gaps[gaps > 0]
-    return float(np.median(gaps)) if gaps.size else 1.0

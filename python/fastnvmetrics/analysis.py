@@ -81,6 +81,9 @@ class _Analysis:
         self.watts: Floats = np.asarray(trace["power_mw"], np.float64)[forward] / 1000
         amperes = np.asarray(trace["current_ma"], np.float64)[forward] / 1000
         volts = np.asarray(trace["voltage_mv"], np.float64)[forward] / 1000
+        gaps = np.diff(self.medium_times)
+        # As it was most of the time: a tier that cannot keep up is slower than it was asked to be.
+        period_s = float(np.median(gaps)) if len(gaps) else 1 / max(int(trace["medium_hz"]), 1)
         self.rails = [
             RailCurve.of(
                 sensor,
@@ -88,6 +91,7 @@ class _Analysis:
                 self.watts[:, rail],
                 amperes[:, rail],
                 volts[:, rail],
+                period_s,
             )
             for rail, sensor in enumerate(rail_sensors(trace))
         ]
@@ -98,6 +102,7 @@ class _Analysis:
                 [self.rails[rail] for rail in self.total_rails],
                 self.medium_times,
                 self.watts[:, self.total_rails],
+                period_s,
             )
 
     def summary(self) -> Summary:
