@@ -304,6 +304,18 @@ def test_without_phases_sync_points_part_the_trace() -> None:
     assert summary["sync 3"].instances[0].rails[0].energy_j == pytest.approx(4.0 * 0.499)
 
 
+def test_labels_name_the_phases_between_sync_points_and_say_when_they_began() -> None:
+    trace = ps.sampled(constant(4.0))
+    trace["sync_id"] = np.repeat(np.arange(4, dtype=np.uint64), 500)
+    labels = np.zeros(2, [("sync_id", "u8"), ("time_ns", "i8"), ("label", "U87")])
+    labels["sync_id"], labels["time_ns"] = [1, 3], [500_250_000, 1_500_500_000]
+    labels["label"] = ["warm", "hot"]
+    summary = fm.summarize({**trace, "sync_labels": labels})  # type: ignore[arg-type]
+    assert list(summary) == ["warm", "sync 2", "hot"]
+    assert summary["warm"].instances[0].begin_s == pytest.approx(0.50025)
+    assert summary["hot"].instances[0].begin_s == pytest.approx(1.5005)
+
+
 def test_a_recovered_trace_says_so() -> None:
     trace = ps.sampled(constant(4.0), recovered=True, dropped_samples=7)
     notes = fm.summarize(trace).notes  # type: ignore[arg-type]

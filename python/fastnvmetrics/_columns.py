@@ -91,7 +91,7 @@ class FastTier:
         return int(used.max()) if len(used) else None
 
     def _weighted(self, begin_s: float, end_s: float) -> tuple[slice, Floats]:
-        """Return the samples whose time reaches into a stretch, and for how many seconds each does."""
+        """Return the samples whose time reaches into a stretch, and each one's seconds there."""
         times = self.times
         first = int(np.searchsorted(times, begin_s, side="right"))
         last = min(int(np.searchsorted(times, end_s, side="left")) + 1, len(times))

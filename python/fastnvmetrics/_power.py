@@ -61,7 +61,7 @@ class PowerCurve:
         return len(self.times)
 
     def watts_at(self, time_s: float) -> float:
-        """Return the power at a time; that of the nearest reading before the first and after the last."""
+        """Return the power at a time, outside of the readings that of the nearest."""
         return float(np.interp(time_s, self.times, self.watts))
 
     def joules_before(self, time_s: float) -> float:
@@ -100,8 +100,8 @@ class PowerCurve:
 
         The power's variation from reading to reading is taken apart into a part without memory
         (`scatter`) and one that drifts or steps (`growth`), by how much more readings two apart
-        differ than neighbours do. The first is averaged over the readings, the second matters between
-        two readings only.
+        differ than neighbours do. The first is averaged over the readings, the second matters
+        between two readings only.
         """
         if self.refresh_s is None or len(self) < _FEWEST:
             return None
@@ -135,7 +135,7 @@ class PowerCurve:
         return abs(rise + fall) * spread / math.sqrt(2 * math.pi)
 
     def _variation(self, begin_s: float, end_s: float) -> tuple[float, float, float]:
-        """Return the mean squared difference of neighbours (W²), its scatter (W²) and growth (W²/s)."""
+        """Return the mean squared difference of neighbours, its scatter (W²) and growth (W²/s)."""
         apart, distance = self._apart, self._distance_s
         # A short stretch has too few readings to tell: its surroundings vary as it does.
         wider = max(2 * distance, (_NEIGHBOURS * distance - (end_s - begin_s)) / 2)
@@ -152,7 +152,7 @@ class PowerCurve:
         return step2, step2 / 2 * (2 - ratio), step2 * (ratio - 1) / distance
 
     def _differences2(self, first: int, last: int, apart: int) -> Floats:
-        """Return the squared differences of readings that far apart, across the gaps first to last."""
+        """Return the squared differences of readings so far apart, across gaps first to last."""
         first = max(first - apart + 1, 0)
         watts = self.watts[first : last + apart]
         difference: Floats = watts[apart:] - watts[:-apart]

@@ -18,8 +18,8 @@ _NORMAL = 1.959964
 class Figure(NamedTuple):
     """A figure of one repeat; half-widths of 95 % intervals.
 
-    `common` is the part that all repeats share, 0 where there is none and None where it is not known;
-    `single` is that of this repeat alone, None where it is not known.
+    `common` is the part that all repeats share, 0 where there is none and None where it is not
+    known; `single` is all of it for this repeat alone, None where it is not known.
     """
 
     value: float

@@ -9,7 +9,10 @@ from .summary import Distribution, PhaseGroup, PhaseSummary, RailSummary, Repeat
 
 __all__ = ["phase_text", "summary_text"]
 
-_HEAD = ("phase", "n", "duration", "energy", "mean power", "GPU", "CPU", "EMC", "RAM peak", "hottest")
+_HEAD = (
+    *("phase", "n", "duration", "energy", "mean power"),
+    *("GPU", "CPU", "EMC", "RAM peak", "hottest"),
+)
 
 
 def summary_text(summary: Summary) -> str:

@@ -26,7 +26,7 @@ def known(value: float | None, spec: str, unit: str) -> str:
 
 
 def plus_minus(value: float | None, uncertainty: float | None, unit: str) -> str:
-    """Return ``12.31 ± 0.22 J``: two figures of the uncertainty, and the value as far as they go."""
+    """Return ``12.31 ± 0.22 J``: two figures of the uncertainty, and the value to match."""
     if value is None:
         return "?"
     if uncertainty is None:

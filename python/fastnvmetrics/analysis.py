@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ._columns import FastTier, distribution, missed_in, rows_in
 from ._energy import RailCurve, total_curve, total_estimate
 from ._opened import TraceLike, is_aligned, opened
-from ._phases import Phase, end_of, phases_of
+from ._phase_list import TracePhase, end_of, phases_of
 from ._power import PowerCurve
 from ._rail_sensors import rail_sensors, total_rails
 from ._rail_summary import rail_summary, unknown_rail
@@ -28,15 +28,15 @@ Floats = npt.NDArray[np.float64]
 def summarize(trace: TraceLike) -> Summary:
     """Return a trace in figures: of the whole, and of each phase.
 
-    Per phase: duration, samples, GPU, cores, EMC, RAM, temperatures, and for each rail and the module
-    power and energy, with 95 % intervals. docs/accuracy.md says how these are found and what they do not
-    cover; docs/energy.md how to read them.
+    Per phase: duration, samples, GPU, cores, EMC, RAM, temperatures, and for each rail and the
+    module power and energy, with 95 % intervals. docs/accuracy.md says how these are found and what
+    they do not cover; docs/energy.md how to read them.
 
     Parameters
     ----------
     trace
-        A path, or what `read_trace` (not aligned) or `map_trace` returned. Of a trace without phases, the stretches
-        between sync points are its phases.
+        A path, or what `read_trace` (not aligned) or `map_trace` returned. Of a trace without
+        phases, the stretches between sync points are its phases.
 
     Returns
     -------
@@ -46,16 +46,22 @@ def summarize(trace: TraceLike) -> Summary:
     Raises
     ------
     ValueError, OSError
-        As `read_trace`, where a path was given. `ValueError` also for a trace read with ``align="fast"``.
+        As `read_trace`, where a path was given. `ValueError` also for a trace that was read with
+        ``align="fast"``.
     TypeError
         `trace` is none of these.
 
     Examples
     --------
-    >>> summary = summarize("run.bin")  # doctest: +SKIP
-    >>> prefill = summary["prefill"]  # doctest: +SKIP
-    >>> prefill.energy_j.mean, prefill.energy_j.uncertainty  # doctest: +SKIP
-    (12.31, 0.22)
+    >>> import fastnvmetrics as fm
+    >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("orin_nx")) as nv:
+    ...     with nv.phase("prefill"):
+    ...         total = sum(range(1_000_000))
+    >>> prefill = fm.summarize("run.bin")["prefill"]
+    >>> prefill.count, prefill.duration_s.mean > 0
+    (1, True)
+    >>> print(prefill.energy_j.mean, prefill.energy_j.uncertainty)  # doctest: +SKIP
+    12.31 0.22
     """
     data = opened(trace)
     if is_aligned(data):
@@ -106,7 +112,7 @@ class _Analysis:
             )
 
     def summary(self) -> Summary:
-        whole = self.phase(Phase(WHOLE, 0.0, self.end_s), is_whole=True)
+        whole = self.phase(TracePhase(WHOLE, 0.0, self.end_s), is_whole=True)
         groups: dict[str, list[PhaseSummary]] = {}
         for phase in phases_of(self.trace):
             groups.setdefault(phase.name, []).append(self.phase(phase))
@@ -119,7 +125,7 @@ class _Analysis:
             notes=tuple(self._notes()),
         )
 
-    def phase(self, phase: Phase, is_whole: bool = False) -> PhaseSummary:
+    def phase(self, phase: TracePhase, is_whole: bool = False) -> PhaseSummary:
         begin, end = phase.begin_s, phase.end_s
         trace = self.trace
         rails, total, notes = self._power(begin, end)
@@ -208,15 +214,16 @@ class _Analysis:
         trace = self.trace
         notes = []
         if trace["recovered"]:
-            notes.append("The recorder was killed: the trace was recovered, and its end is missing.")
+            notes.append("The recorder was killed: this was recovered, and its end is missing.")
         if trace["dropped_samples"]:
-            notes.append(f"{trace['dropped_samples']} samples were lost before they were on the disk.")
+            dropped = trace["dropped_samples"]
+            notes.append(f"{dropped} samples were lost before they were on the disk.")
         if not self.labels:
             notes.append("The trace has no power rails: no energy is known.")
         elif not self.total_rails:
             notes.append(
-                f"It is not known which rails of {trace['board_name']!r} add up to the module's power: "
-                "there is energy by rail, and no total."
+                f"It is not known which rails of {trace['board_name']!r} add up to the module's "
+                "power: there is energy by rail, and no total."
             )
         for rail in self.rails:
             if not len(rail.curve):
@@ -228,8 +235,8 @@ class _Analysis:
                 missing.append("refresh")
             if missing:
                 notes.append(
-                    f"{rail.sensor.label}: {' and '.join(missing)} of its sensor are not known, and "
-                    "neither is the uncertainty. Record with metadata=True."
+                    f"{rail.sensor.label}: {' and '.join(missing)} of its sensor are not known, "
+                    "and neither is the uncertainty. Record with metadata=True."
                 )
         return notes
 

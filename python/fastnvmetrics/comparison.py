@@ -112,9 +112,10 @@ def compare(a: RunLike | Sequence[RunLike], b: RunLike | Sequence[RunLike]) -> C
     Returns
     -------
     Comparison
-        ``print(compare(…))`` is a table. A difference *exceeds* when its 95 % interval does not hold 0:
-        of twenty figures that are the same, one does so by chance. What no repeat tells the spread of,
-        and has no uncertainty of its own (durations, utilisation, temperatures), is not decided.
+        ``print(compare(…))`` is a table. A difference *exceeds* when its 95 % interval does not
+        hold 0: of twenty figures that are the same, one does so by chance. What no repeat tells the
+        spread of, and has no uncertainty of its own (durations, utilisation, temperatures), is not
+        decided.
 
     Raises
     ------
@@ -123,8 +124,15 @@ def compare(a: RunLike | Sequence[RunLike], b: RunLike | Sequence[RunLike]) -> C
 
     Examples
     --------
-    >>> result = compare(["a1.bin", "a2.bin", "a3.bin"], ["b1.bin", "b2.bin", "b3.bin"])  # doctest: +SKIP
-    >>> result["inference"]["energy_j"].exceeds  # doctest: +SKIP
+    >>> import fastnvmetrics as fm
+    >>> def run(path, size):
+    ...     with fm.NVMetrics(path, board=fm.get_board_config("generic_linux")) as nv:
+    ...         with nv.phase("sum"):
+    ...             total = sum(range(size))
+    ...     return path
+    >>> a = [run(f"a{repeat}.bin", 100_000) for repeat in range(3)]
+    >>> b = [run(f"b{repeat}.bin", 4_000_000) for repeat in range(3)]
+    >>> fm.compare(a, b)["sum"]["duration_s"].difference > 0
     True
     """
     runs_a, runs_b = _runs("a", a), _runs("b", b)
@@ -233,7 +241,7 @@ def _getters(example: PhaseSummary) -> list[tuple[str, _Getter]]:
 
 
 def _warnings(runs_a: list[Summary], runs_b: list[Summary]) -> list[str]:
-    """Return the settings in which a run differs from the first; what one does not say is no difference."""
+    """Return the settings in which a run differs from the first, where both say what they are."""
     first = runs_a[0].settings
     runs = [(f"a[{index}]", run) for index, run in enumerate(runs_a)]
     runs += [(f"b[{index}]", run) for index, run in enumerate(runs_b)]

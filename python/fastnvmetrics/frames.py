@@ -36,18 +36,19 @@ def to_pandas(trace: TraceLike, tier: Tier = "fast", *, absolute: bool = False) 
     trace
         A path, or what `read_trace` or `map_trace` returned.
     tier
-        ``"fast"``, ``"medium"`` or ``"slow"`` with the rows of that tier; ``"aligned"`` has all columns, with
-        medium and slow carried forward onto the times of fast, as ``read_trace(…, align="fast")`` does.
+        ``"fast"``, ``"medium"`` or ``"slow"`` with the rows of that tier; ``"aligned"`` has all
+        columns, with medium and slow carried forward onto the times of fast, as
+        ``read_trace(…, align="fast")`` does.
     absolute
-        True puts a column `time` first: UTC, to the nanosecond, from the clock that the recording began with.
+        True puts a column `time` first: UTC, from what the clock said when the recording began.
 
     Returns
     -------
     pandas.DataFrame
-        `time_s`, then the columns by the names of `TraceData`. Those of cores, rails and zones get a
-        number or a name: ``cpu_util_0``, ``power_mw_VDD_IN``, ``temp_c_cpu-thermal``. What is not known is
-        as in the trace: NaN, or -1 in `emc_util`. Columns are views of the trace's arrays and are not to
-        be written to; ``"aligned"`` makes new ones of medium and slow.
+        `time_s`, then the columns by the names of `TraceData`. Those of cores, rails and zones get
+        a number or a name: ``cpu_util_0``, ``power_mw_VDD_IN``, ``temp_c_cpu-thermal``. What is not
+        known is as in the trace: NaN, or -1 in `emc_util`. Columns are views of the trace's arrays
+        and are not to be written to; ``"aligned"`` makes new ones of medium and slow.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def _contiguous(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _columns(
     trace: TraceLike, tier: str, absolute: bool
 ) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int64] | None]:
-    """Return the columns of a tier by name, and the absolute times in ns where they are asked for."""
+    """Return the columns of a tier by name, and absolute times in ns where asked for."""
     if tier not in _TIERS:
         raise ValueError(f"tier must be one of {', '.join(_TIERS)}, not {tier!r}")
     data = opened(trace)

@@ -48,10 +48,10 @@ class RailSummary:
         Half the width of the 95 % interval; None where the sensor's steps or its refresh are not
         known, or too few readings tell how much the power varied.
     step_uncertainty_j, sampling_uncertainty_j, edge_uncertainty_j
-        What that is made of, 95 % each: the sensor's steps, common to all repeats; the power between
-        readings, which differs from repeat to repeat; and of the latter the share that is common to
-        repeats all the same, what a step of the power at the edges of the phase loses. The first two
-        add up in quadrature.
+        What that is made of, 95 % each: the sensor's steps, common to all repeats; the power
+        between readings, which differs from repeat to repeat; and of the latter the share that is
+        common to repeats all the same, what a step of the power at the edges of the phase loses.
+        The first two add up in quadrature.
     power_w
         Of the readings inside, in W; None where there are none.
     readings, failed_reads
@@ -190,8 +190,9 @@ class Repeats:
     standard_deviation
         From repeat to repeat; None for a single one.
     uncertainty
-        Half the width of the 95 % interval of the mean: from the spread of the repeats and from what
-        all of them share. Of a single repeat, that of its measurement; None where it is not known.
+        Half the width of the 95 % interval of the mean: from the spread of the repeats and from
+        what all of them share. Of a single repeat, that of its measurement; None where it is not
+        known.
     count
         How many repeats it is known of.
     """
@@ -281,8 +282,7 @@ class Summary:
 
         Examples
         --------
-        >>> import json
-        >>> json.dumps(summarize("run.bin").to_dict())  # doctest: +SKIP
+        >>> json.dumps(fm.summarize("run.bin").to_dict())  # doctest: +SKIP
         """
         return dict(jsonable(self))
 

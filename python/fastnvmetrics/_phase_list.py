@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Phase", "end_of", "phases_of"]
+__all__ = ["TracePhase", "end_of", "phases_of"]
 
 
 @dataclass(frozen=True)
-class Phase:
+class TracePhase:
     """A stretch of time with a name; times in seconds since t = 0."""
 
     name: str
@@ -26,7 +25,7 @@ class Phase:
 
 
 def end_of(trace: Any) -> float:
-    """Return when a trace ends: at its last fast sample, where it has none at the last of others."""
+    """Return when a trace ends: at its last fast sample, else at the last of another tier."""
     for key in ("fast_time_s", "medium_time_s", "slow_time_s"):
         times = trace[key]
         if len(times):
@@ -34,8 +33,8 @@ def end_of(trace: Any) -> float:
     return 0.0
 
 
-def phases_of(trace: Any) -> list[Phase]:
-    """Return the phases by their beginnings; of a trace without any, those between its sync points."""
+def phases_of(trace: Any) -> list[TracePhase]:
+    """Return the phases by their beginnings; where there are none, those between sync points."""
     rows = trace["phases"] if "phases" in trace else None
     if rows is None or not len(rows):
         return _between_sync_points(trace)
@@ -47,7 +46,7 @@ def phases_of(trace: Any) -> list[Phase]:
         if not was_ended:
             end = max(begin, last)
         found.append(
-            Phase(
+            TracePhase(
                 name=str(row["name"]),
                 begin_s=begin,
                 end_s=max(begin, end),
@@ -61,19 +60,24 @@ def phases_of(trace: Any) -> list[Phase]:
     return found
 
 
-def _between_sync_points(trace: Any) -> list[Phase]:
-    """Return a phase from each sync point to the next, by the samples that they stand at."""
+def _between_sync_points(trace: Any) -> list[TracePhase]:
+    """Return a phase from each sync point to the next, by their labels where they have some.
+
+    A label knows its time; else it is that of the first sample after the sync point.
+    """
     ids = np.asarray(trace["sync_id"])
     times = trace["fast_time_s"]
-    labels = trace["sync_labels"] if "sync_labels" in trace else None
-    starts = np.flatnonzero(np.diff(ids, prepend=np.zeros(1, ids.dtype)))
-    ends = [float(times[row]) for row in starts[1:]] + [end_of(trace)]
+    rows = trace["sync_labels"] if "sync_labels" in trace else ()
+    labels = {int(row["sync_id"]): (str(row["label"]), int(row["time_ns"])) for row in rows}
+    names: list[tuple[int, str]] = []
+    begins: list[float] = []
+    for row in np.flatnonzero(np.diff(ids, prepend=np.zeros(1, ids.dtype))):
+        sync_id = int(ids[row])
+        label, time_ns = labels.get(sync_id, (f"sync {sync_id}", None))
+        names.append((sync_id, label))
+        begins.append(float(times[row]) if time_ns is None else time_ns * 1e-9)
+    ends = [*begins[1:], end_of(trace)]
     return [
-        Phase(_name(int(ids[row]), labels), float(times[row]), end, id=int(ids[row]))
-        for row, end in zip(starts, ends)
+        TracePhase(name, begin, max(begin, end), id=sync_id)
+        for (sync_id, name), begin, end in zip(names, begins, ends)
     ]
-
-
-def _name(sync_id: int, labels: Any) -> str:
-    label = labels.get(sync_id) if isinstance(labels, Mapping) else None
-    return str(label) if label else f"sync {sync_id}"
