@@ -13,6 +13,7 @@ import pytest
 import fastnvmetrics as fm
 import power_sensor as ps
 import trace_builder as build
+from fastnvmetrics._columns import distribution
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 AGX_RAILS = ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0", "VDDQ_VDD2_1V8AO")
@@ -241,13 +242,24 @@ def test_means_are_weighted_with_the_time_of_each_sample() -> None:
     assert found.gpu_percent.p50 == 50.0 and found.gpu_percent.max == 100.0
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 100, 10_002])
+def test_percentiles_are_those_of_numpy(count: int) -> None:
+    values = np.random.default_rng(count).gamma(2, 3, count)
+    found = distribution(values)
+    assert found is not None
+    expected = np.percentile(values, (50, 95, 99))
+    assert (found.p50, found.p95, found.p99) == pytest.approx(tuple(expected), rel=1e-12)
+    assert (found.mean, found.max) == (pytest.approx(values.mean()), values.max())
+
+
 def test_unknown_values_are_none() -> None:
     trace = ps.sampled(constant(1.0), gpu_available=False)
     trace["emc_util"][:] = -1
     trace["cpu_util"][:, 1] = np.nan
     whole = fm.summarize(trace).whole  # type: ignore[arg-type]
     assert whole.gpu_percent is None and whole.emc_percent is None
-    assert whole.core_percent == (fm.Distribution(25.0, 25.0, 25.0, 25.0, 25.0), None)
+    assert whole.core_percent[1] is None and whole.core_percent[0] is not None
+    assert whole.core_percent[0].mean == pytest.approx(25.0) and whole.core_percent[0].max == 25.0
     assert whole.zones == (fm.ZoneSummary("cpu-thermal", None, None),)
 
 
