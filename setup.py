@@ -5,9 +5,11 @@ On Linux the wheel holds two native files, side by side:
     fastnvmetrics/_ext.abi3.so              python/_ext, in C, for Python 3.10 and all after it
     fastnvmetrics/libfastnvmetrics-py.so.0  the engine, built by scripts/build-library
 
+and the headers, in fastnvmetrics/include, for programs that link with that library.
+
 FASTNVMETRICS_PREBUILT_LIB=path/to/libfastnvmetrics.so bundles that library and needs no Swift.
-FASTNVMETRICS_SYSTEM_LIB=path/to/libfastnvmetrics.so bundles none: the extension is linked with that
-one and finds it where the system keeps libraries, as distributions want it (scripts/package-deb).
+FASTNVMETRICS_SYSTEM_LIB=path/to/libfastnvmetrics.so bundles none, nor headers: the extension is linked with
+that one and finds it where the system keeps libraries, as distributions want it (scripts/package-deb).
 On other systems the package is pure Python: it reads traces and does not record.
 """
 
@@ -22,6 +24,7 @@ from pathlib import Path
 import setuptools
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 if int(setuptools.__version__.split(".")[0]) < 61:
     # It would ignore pyproject.toml and build a package called UNKNOWN.
@@ -38,6 +41,32 @@ SYSTEM_LIB = os.environ.get("FASTNVMETRICS_SYSTEM_LIB")
 
 # Free-threaded builds of Python have no limited API.
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+HEADERS = ("fastnvmetrics.h", "fastnvmetrics.hpp")
+
+
+class BuildWithHeaders(build_py):
+    """Puts the headers into the package, where fastnvmetrics.get_include() finds them.
+
+    An editable installation has them where they are; the system's library has its own.
+    """
+
+    def run(self) -> None:
+        super().run()
+        for name, path in self._headers():
+            self.mkpath(os.path.dirname(path))
+            self.copy_file(f"include/fastnvmetrics/{name}", path)
+
+    def get_outputs(self, include_bytecode: bool = True) -> "list[str]":
+        outputs = super().get_outputs(include_bytecode)
+        return [*outputs, *(path for _, path in self._headers())]
+
+    def _headers(self) -> "list[tuple[str, str]]":
+        if SYSTEM_LIB or getattr(self, "editable_mode", False):
+            return []
+        directory = os.path.join(self.build_lib, "fastnvmetrics", "include", "fastnvmetrics")
+        return [(name, os.path.join(directory, name)) for name in HEADERS]
 
 
 class BuildNative(build_ext):
@@ -127,7 +156,7 @@ def soname_of(library: str) -> str:
 
 if sys.platform.startswith("linux"):
     setup(
-        cmdclass={"build_ext": BuildNative},
+        cmdclass={"build_ext": BuildNative, "build_py": BuildWithHeaders},
         ext_modules=[
             Extension(
                 "fastnvmetrics._ext",
@@ -144,4 +173,4 @@ if sys.platform.startswith("linux"):
         options={"bdist_wheel": {"py_limited_api": "cp310"}} if ABI3 else {},
     )
 else:
-    setup()
+    setup(cmdclass={"build_py": BuildWithHeaders})

@@ -241,6 +241,31 @@ static void use_statistics(const fnvm_engine *engine) {
   }
 }
 
+static void use_marks(fnvm_engine *engine) {
+  uint64_t id;
+  STATUS(fnvm_engine_sync_labelled(engine, "label", NULL));
+  STATUS(fnvm_engine_phase_begin(engine, "phase", NULL));
+  for (int i = 0; i < TEXTS; i++) {
+    STATUS(fnvm_engine_sync_labelled(engine, text(i), &id));
+    STATUS(fnvm_engine_phase_begin(engine, text(i), &id));
+  }
+  for (int i = 0; i < NUMBERS; i++) {
+    STATUS(fnvm_engine_phase_end(engine, numbers[i]));
+    STATUS(fnvm_engine_phase_end(engine, UINT64_MAX - numbers[i]));
+  }
+  STATUS(fnvm_engine_snapshot(engine, NULL));
+  for (int i = 0; i < NUMBERS; i++) {
+    fnvm_snapshot *snapshot = guarded(sizeof *snapshot);
+    snapshot->struct_size = numbers[i];
+    STATUS(fnvm_engine_snapshot(engine, snapshot));
+    unguard(snapshot, sizeof *snapshot);
+    uint32_t *size = guarded(sizeof *size);
+    *size = (uint32_t)i % 4;
+    CHECK_EQUAL(fnvm_engine_snapshot(engine, (fnvm_snapshot *)(void *)size), FNVM_E_INVALID);
+    unguard(size, sizeof *size);
+  }
+}
+
 static void use_an_engine(fnvm_engine *engine) {
   static const uint64_t timeouts[] = {0, 1, INT64_MAX, UINT64_MAX - 1, UINT64_MAX};
   uint64_t id;
@@ -263,6 +288,7 @@ static void use_an_engine(fnvm_engine *engine) {
     unguard(size, sizeof *size);
   }
   use_statistics(engine);
+  use_marks(engine);
 }
 
 static void use_and_free(fnvm_engine *engine) {
@@ -354,6 +380,21 @@ static void read_a_trace(const fnvm_trace *trace) {
     STATUS(fnvm_trace_chunk(trace, numbers[i], chunk));
     unguard(chunk, sizeof *chunk);
   }
+  VALUE(fnvm_trace_num_phases(trace));
+  STATUS(fnvm_trace_phase(trace, 0, NULL));
+  for (int i = 0; i < NUMBERS; i++) {
+    uint64_t time;
+    VALUE(fnvm_trace_sync_label(trace, numbers[i], NULL));
+    VALUE(fnvm_trace_sync_label(trace, UINT64_MAX - numbers[i], &time));
+    fnvm_phase *phase = guarded(sizeof *phase);
+    phase->struct_size = numbers[i];
+    STATUS(fnvm_trace_phase(trace, numbers[i], phase));
+    unguard(phase, sizeof *phase);
+    uint32_t *size = guarded(sizeof *size);
+    *size = (uint32_t)i % 4;
+    CHECK_EQUAL(fnvm_trace_phase(trace, 0, (fnvm_phase *)(void *)size), FNVM_E_INVALID);
+    unguard(size, sizeof *size);
+  }
   VALUE(fnvm_trace_fast(trace, NULL));
   VALUE(fnvm_trace_fast(trace, &count));
   VALUE(fnvm_trace_medium(trace, NULL));
@@ -377,6 +418,15 @@ static void traces_survive_every_argument(void) {
     fnvm_trace_close(trace);
   }
   MAKES(trace, fnvm_trace_open(GOLDEN_DIRECTORY "/short_v1.bin", &trace));
+  read_a_trace(trace);
+  fnvm_trace_close(trace);
+  /* One with phases and labels, of hostile texts. */
+  fnvm_engine *engine = fixture_engine(&tree, "marked.bin");
+  CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
+  use_marks(engine);
+  fnvm_engine_free(engine);
+  MAKES(trace, fnvm_trace_open("marked.bin", &trace));
+  CHECK(fnvm_trace_num_phases(trace) > 0);
   read_a_trace(trace);
   fnvm_trace_close(trace);
 }
@@ -424,7 +474,7 @@ static void every_function_of_the_header_is_called(void) {
       checks_failed++;
     }
   }
-  CHECK(functions > 40);
+  CHECK(functions > 60);
   free(header);
 }
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-import fastnvmetrics as fm
 from fastnvmetrics.simulate import Simulator
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "energy.md"
 
 
-@pytest.mark.skipif(not hasattr(fm.NVMetrics, "phase"), reason="the recorder has no phases")
 def test_the_recipes_run_as_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

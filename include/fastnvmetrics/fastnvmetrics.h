@@ -9,6 +9,10 @@
  *
  *  and writes them into a trace file of format version 1 (docs/trace-format.md).
  *
+ *  This header is the manual, in the order of a first use: versions · errors · boards, what there is to sample ·
+ *  doctor, why something is missing · records, what a trace is made of · engine, which records · traces, which are
+ *  read. Examples/c has a whole program.
+ *
  *      fnvm_engine *engine = NULL;
  *      if (fnvm_engine_create("run.bin", NULL, NULL, &engine) != FNVM_OK ||
  *          fnvm_engine_start(engine) != FNVM_OK ||
@@ -30,6 +34,8 @@
  *  - Strings returned are borrowed from their handle: never free them.
  *  - A NULL handle, a NULL out parameter or a wrong struct_size is FNVM_E_INVALID, never a crash.
  *    Using a handle after it was freed is the caller's fault.
+ *  - A function may be called from any thread, and does not block. What a handle allows several threads at once
+ *    stands at its type.
  *  - Nothing here installs signal handlers, changes the signal mask of the caller's threads, writes
  *    to the standard streams or reads the environment, FASTNVMETRICS_ROOT (see Boards) excepted.
  */
@@ -56,29 +62,50 @@ extern "C" {
 #define FNVM_VERSION_MINOR 3
 #define FNVM_VERSION_PATCH 0
 
-/** The version of the binary interface, which is the number in libfastnvmetrics.so.N. Within one ABI
- *  version functions are only added, option structs only grow at their end, and values of status
- *  codes are never reused. */
+/** The version of the binary interface, which is the number in libfastnvmetrics.so.N: a program runs with every
+ *  later library of the ABI version that it was compiled for. Within one:
+ *
+ *  - Functions are only added, and what one promises here stays true. A new kind of failure can get a new code:
+ *    treat every negative status as a failure.
+ *  - Values of codes and constants are never changed or reused.
+ *  - Structs that begin with struct_size only grow, at their end. Initialise them with their FNVM_…_INIT, which sets
+ *    it. A library accepts every size since the first: what an older program does not know has its default in
+ *    options, and is not written in results. Of a newer program, results are filled as far as the library knows
+ *    them, and options are refused (FNVM_E_INVALID): they might ask for what it cannot do.
+ *  - The packed structs of a trace have no size in them and never change: they are the file format's, whose version
+ *    is FNVM_TRACE_VERSION. Traces of every version of fastnvmetrics open.
+ *
+ *  A program that loads the library by itself (dlopen, FFI) compares fnvm_abi_version() first. */
 #define FNVM_ABI_VERSION 0
 
-/** @return the version of the library in use: major << 16 | minor << 8 | patch. Any thread. */
+/** @return the version of the library in use: major << 16 | minor << 8 | patch. */
 FNVM_API uint32_t fnvm_version(void);
 
-/** @return the version of the library in use as text, such as "0.3.0"; static. Any thread. */
+/** @return the version of the library in use as text, such as "0.3.0"; static. */
 FNVM_API const char *fnvm_version_string(void);
 
-/** @return FNVM_ABI_VERSION of the library in use. Any thread. */
+/** @return FNVM_ABI_VERSION of the library in use. */
 FNVM_API uint32_t fnvm_abi_version(void);
 
 /* ==== Errors ================================================================================== */
+
+/* A code says what kind of failure it was and is for programs; the message says the rest and is for people. Both
+ * are of the thread that made the call: ask on that thread, before its next call.
+ *
+ *     if (fnvm_engine_start(engine) != FNVM_OK) {
+ *       fprintf(stderr, "%s\n", fnvm_last_error_message());
+ *       return fnvm_last_error_errno() == EBUSY ? 2 : 1;
+ *     }
+ *
+ * Nodes that cannot be read are no failures: their values are missing in the trace, and counted. */
 
 /** The result of a call: FNVM_OK or one of the negative codes below. */
 typedef int32_t fnvm_status;
 
 #define FNVM_OK 0               /**< success */
 #define FNVM_E_INVALID (-1)     /**< an argument is NULL, out of range or malformed */
-#define FNVM_E_NO_BOARD (-2)    /**< this machine is not a board that is known */
-#define FNVM_E_UNKNOWN_BOARD (-3) /**< no board of that name in the catalogue */
+#define FNVM_E_NO_BOARD (-2)    /**< this machine is not a board that is known: "generic_linux" works on any */
+#define FNVM_E_UNKNOWN_BOARD (-3) /**< no board of that name in the catalogue: fnvm_board_named has the names */
 #define FNVM_E_ALREADY_RUNNING (-4) /**< the engine is recording already */
 #define FNVM_E_NOT_RUNNING (-5) /**< the engine is not recording */
 #define FNVM_E_IO (-6)          /**< a file operation failed: fnvm_last_error_errno() and _path() say which */
@@ -89,8 +116,7 @@ typedef int32_t fnvm_status;
 #define FNVM_E_TIMEOUT (-11)    /**< the time given ran out */
 #define FNVM_E_FORKED (-12)     /**< called in a forked child on an engine that its parent started */
 
-/** @return the name of a code, such as "FNVM_E_IO"; "FNVM_E_?" for a number that is none. Static. Any
- *  thread. */
+/** @return the name of a code, such as "FNVM_E_IO"; "FNVM_E_?" for a number that is none. Static. */
 FNVM_API const char *fnvm_status_name(fnvm_status status);
 
 /** @return what went wrong in the last call on this thread that failed: what was attempted, on which
@@ -98,16 +124,17 @@ FNVM_API const char *fnvm_status_name(fnvm_status status);
  *  the next call on this thread. */
 FNVM_API const char *fnvm_last_error_message(void);
 
-/** @return the errno of that failure, or 0 where no system call was at fault. */
+/** @return the errno of that failure, or 0 where no system call was at fault. A call that succeeds changes none of
+ *  the three. */
 FNVM_API int fnvm_last_error_errno(void);
 
 /** @return the path of that failure, in the bytes of the file system (the first 4095); "" where none was
- *  at fault.
- *  Valid until the next call on this thread. */
+ *  at fault. Valid until the next call on this thread. */
 FNVM_API const char *fnvm_last_error_path(void);
 
 /* ==== Boards ================================================================================== */
 
+/* What a trace has columns for. */
 #define FNVM_MAX_CPU_CORES 16
 #define FNVM_MAX_POWER_RAILS 8
 #define FNVM_MAX_THERMAL_ZONES 16
@@ -119,6 +146,9 @@ FNVM_API const char *fnvm_last_error_path(void);
  *  variable FASTNVMETRICS_ROOT, and where that is unset or empty, for the machine itself; "/" is the
  *  machine itself whatever the variable says.
  *
+ *  Three ways to have one: fnvm_board_detect for a Jetson, fnvm_board_named("generic_linux", …) for any machine,
+ *  fnvm_board_create and the functions that set its parts for files of your own.
+ *
  *  Ownership: fnvm_board_detect, _named, _create and _copy create a board, fnvm_board_free frees
  *  it. An engine copies the board it is given. Thread-safety: one thread at a time may change a
  *  board; any number may read one that nobody changes. No function here but _detect and _named
@@ -126,7 +156,8 @@ FNVM_API const char *fnvm_last_error_path(void);
 typedef struct fnvm_board fnvm_board;
 
 /** Finds the board this program runs on, and which of its nodes can be read. Blocks for file accesses:
- *  milliseconds. A board that is recognised but of which nothing can be read is still a board.
+ *  milliseconds. A board that is recognised but of which nothing can be read is still a board: fnvm_doctor_examine
+ *  says why.
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NO_BOARD (the message lists the compatible strings
  *  found). */
 FNVM_API fnvm_status fnvm_board_detect(const char *root, fnvm_board **out);
@@ -147,10 +178,10 @@ FNVM_API fnvm_status fnvm_board_create(const char *name, int32_t num_cpu_cores, 
  *  @return FNVM_OK, FNVM_E_INVALID. */
 FNVM_API fnvm_status fnvm_board_copy(const fnvm_board *board, fnvm_board **out);
 
-/** Frees a board. NULL is allowed. */
+/** Frees a board, and with it every string that was borrowed from it. NULL is allowed. */
 FNVM_API void fnvm_board_free(fnvm_board *board);
 
-/** Set a path, complete with the root, opened as it is. "" or NULL: not available.
+/** Sets the path of the GPU's load, per mille; complete with the root, opened as it is. "" or NULL: not available.
  *  @return FNVM_OK, FNVM_E_INVALID. */
 FNVM_API fnvm_status fnvm_board_set_gpu_load_path(fnvm_board *board, const char *path);
 /** As above: active EMC clocks in kHz (mc_all). */
@@ -178,7 +209,8 @@ FNVM_API int fnvm_board_is_detected(const fnvm_board *board);
 FNVM_API fnvm_status fnvm_board_set_detected(fnvm_board *board, int detected);
 
 /** The parts of a board. Strings are borrowed until the board is next changed or freed; they are "" (and
- *  counts 0) for a NULL board or an index out of range. An empty path: not available. */
+ *  counts 0) for a NULL board or an index out of range. An empty path: not available. Rails and zones are in the
+ *  order of the columns of a trace. */
 FNVM_API const char *fnvm_board_name(const fnvm_board *board);
 FNVM_API const char *fnvm_board_root(const fnvm_board *board);
 FNVM_API int32_t fnvm_board_num_cpu_cores(const fnvm_board *board);
@@ -189,14 +221,37 @@ FNVM_API uint32_t fnvm_board_num_power_rails(const fnvm_board *board);
 FNVM_API const char *fnvm_board_rail_label(const fnvm_board *board, uint32_t rail);
 FNVM_API const char *fnvm_board_rail_voltage_path(const fnvm_board *board, uint32_t rail);
 FNVM_API const char *fnvm_board_rail_current_path(const fnvm_board *board, uint32_t rail);
-/** 1: the rail is one of those whose sum is the power of the module, each watt counted once; 0 for
- *  every rail where that is not known. */
+/** Whether a rail belongs to the total: the power of the module is the sum of these rails, and not of all, because
+ *  some measure a part of what another one measures.
+ *
+ *      double total_mw = 0;
+ *      int is_known = 0;
+ *      for (uint32_t rail = 0; rail < fnvm_board_num_power_rails(board); rail++)
+ *        if (fnvm_board_rail_in_total(board, rail)) {
+ *          total_mw += sample.power_mw[rail];  // NaN where that read failed
+ *          is_known = 1;
+ *        }
+ *
+ *  @return 1 where it does; 0 for every rail of a board where that is not known: one that is not in the catalogue,
+ *  or lacks a rail of the total. */
 FNVM_API int fnvm_board_rail_in_total(const fnvm_board *board, uint32_t rail);
 FNVM_API uint32_t fnvm_board_num_thermal_zones(const fnvm_board *board);
 FNVM_API const char *fnvm_board_zone_name(const fnvm_board *board, uint32_t zone);
 FNVM_API const char *fnvm_board_zone_temp_path(const fnvm_board *board, uint32_t zone);
 
 /* ==== Doctor ================================================================================== */
+
+/* Why a column is empty: the node may not exist on this board, may be for root only, may be powered down.
+ *
+ *     fnvm_doctor *doctor = NULL;
+ *     if (fnvm_doctor_examine(NULL, NULL, &doctor) != FNVM_OK) return fail();
+ *     for (uint32_t i = 0; i < fnvm_doctor_count(doctor); i++) {
+ *       fnvm_node_report node = FNVM_NODE_REPORT_INIT;
+ *       if (fnvm_doctor_report(doctor, i, &node) == FNVM_OK && *node.advice)
+ *         printf("%s: %s\n", node.name, node.advice);
+ *     }
+ *     fnvm_doctor_free(doctor);
+ */
 
 /** What is known of one node of a board: whether it can be read, and if not, why and what to do. */
 typedef struct fnvm_node_report {
@@ -234,7 +289,9 @@ typedef struct fnvm_node_report {
 typedef struct fnvm_doctor fnvm_doctor;
 
 /** Reads every node of a board a few times. Blocks: some 100 ms on a board.
- *  @param board a name, or NULL: the board that is detected, else what the machine has.
+ *  @param board a name, as for fnvm_board_named, or NULL: the board that is detected, else what the machine has.
+ *  @param root as at fnvm_board.
+ *  @param out receives the findings, to be freed with fnvm_doctor_free.
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_UNKNOWN_BOARD. */
 FNVM_API fnvm_status fnvm_doctor_examine(const char *board, const char *root, fnvm_doctor **out);
 
@@ -256,8 +313,10 @@ typedef struct fnvm_notices fnvm_notices;
 
 /** Puts back the settings of INA3221 power sensors (rail_update_interval_ms, rail_samples) that recorders which
  *  crashed left behind. Those of a recorder that is running are left alone, and so is a sensor that somebody
- *  else has set meanwhile. Blocks for milliseconds; up to 2 s where a recorder is just setting them. Any thread.
- *  @param out receives what was done, a sentence for each sensor; none where there was nothing to do.
+ *  else has set meanwhile. Blocks for milliseconds; up to 2 s where a recorder is just setting them.
+ *  @param root as at fnvm_board.
+ *  @param out receives what was done, a sentence for each sensor; none where there was nothing to do. To be freed
+ *  with fnvm_notices_free.
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (something could not be put back, such as EACCES without root;
  *  the message says all that was done and was not). */
 FNVM_API fnvm_status fnvm_sensors_restore(const char *root, fnvm_notices **out);
@@ -270,7 +329,14 @@ FNVM_API void fnvm_notices_free(fnvm_notices *notices);
 
 /* ==== Records ================================================================================= */
 
-/* What a trace is made of, and what fnvm_engine_snapshot shows of one that is being recorded. */
+/* What a trace is made of, and what fnvm_engine_snapshot shows of one that is being recorded: plain structs without
+ * gaps. They never change (see FNVM_ABI_VERSION), so other languages may declare them once.
+ *
+ * - Times are in seconds since t = 0, which is when fnvm_engine_start took its first readings; start_monotonic_ns of
+ *   the header says when that was, for a program that has times of its own.
+ * - A value that is not known is NaN, or -1 in emc_util; integers then hold the last one that was.
+ * - Slots beyond the board's cores, rails and zones are 0.
+ * - Fields may be misaligned: compilers know that of these structs, but a pointer to a field does not. Copy it. */
 
 #define FNVM_TRACE_MAGIC 0x4E564D54u
 #define FNVM_TRACE_VERSION 1u
@@ -286,9 +352,10 @@ FNVM_API void fnvm_notices_free(fnvm_notices *notices);
 typedef struct fnvm_file_header {
   uint32_t magic;   /**< FNVM_TRACE_MAGIC */
   uint32_t version; /**< FNVM_TRACE_VERSION */
-  char board_name[32];
-  uint8_t num_cpu_cores, num_power_rails, num_thermal_zones, emc_available;
-  uint32_t fast_hz, medium_hz, slow_hz;
+  char board_name[32]; /**< NUL-terminated, as are the names below */
+  uint8_t num_cpu_cores, num_power_rails, num_thermal_zones;
+  uint8_t emc_available; /**< 1: emc_util is measured, 0: it is -1 */
+  uint32_t fast_hz, medium_hz, slow_hz; /**< the rates asked for */
   uint64_t num_fast_samples, num_medium_samples, num_slow_samples, num_sync_points;
   char power_rail_names[FNVM_MAX_POWER_RAILS][24];
   char thermal_zone_names[FNVM_MAX_THERMAL_ZONES][24];
@@ -302,26 +369,31 @@ typedef struct fnvm_file_header {
   uint8_t reserved[12];
 } fnvm_file_header;
 
+/** GPU, CPU cores, memory, memory controller. */
 typedef struct fnvm_fast_sample {
   double time_s;                      /**< since t = 0, taken at the read */
   uint16_t gpu_load;                  /**< per mille, 0 to 1000 */
   float cpu_util[FNVM_MAX_CPU_CORES]; /**< %, NaN: offline */
   float cpu_aggregate;                /**< %, mean of the online cores */
-  uint64_t ram_used_kb, ram_available_kb;
+  uint64_t ram_used_kb;               /**< MemTotal - MemAvailable */
+  uint64_t ram_available_kb;
   float emc_util;                     /**< %, -1: not available */
 } fnvm_fast_sample;
 
+/** The power rails, in the order of the header's names. */
 typedef struct fnvm_medium_sample {
   double time_s;
   uint32_t voltage_mv[FNVM_MAX_POWER_RAILS], current_ma[FNVM_MAX_POWER_RAILS];
-  float power_mw[FNVM_MAX_POWER_RAILS]; /**< NaN: read failed */
+  float power_mw[FNVM_MAX_POWER_RAILS]; /**< NaN: read failed; voltage and current are older */
 } fnvm_medium_sample;
 
+/** The thermal zones, in the order of the header's names. */
 typedef struct fnvm_slow_sample {
   double time_s;
   float temp_c[FNVM_MAX_THERMAL_ZONES]; /**< NaN: read failed, or powered down */
 } fnvm_slow_sample;
 
+/** A mark of fnvm_engine_sync. */
 typedef struct fnvm_sync_point {
   uint64_t sync_id;         /**< 1, 2, 3, … */
   uint64_t fast_sample_idx; /**< the first fast sample after the mark */
@@ -330,6 +402,17 @@ typedef struct fnvm_sync_point {
 #pragma pack(pop)
 
 /* ==== Engine ================================================================================== */
+
+/* Create, start, mark what happens, stop, free. An engine can be started again after each stop.
+ *
+ * What a program is at can be marked in two ways. A sync point is an instant: a boundary between what was before and
+ * what comes after. A phase has a beginning, an end and a name, and phases can be inside of each other:
+ *
+ *     uint64_t phase;
+ *     if (fnvm_engine_phase_begin(engine, "prefill", &phase) != FNVM_OK) return fail();
+ *     prefill();
+ *     if (fnvm_engine_phase_end(engine, phase) != FNVM_OK) return fail();
+ */
 
 #define FNVM_MIN_RATE_HZ 1
 #define FNVM_MAX_RATE_HZ 20000
@@ -398,17 +481,19 @@ typedef struct fnvm_counts {
  *  parent's trace alone. */
 typedef struct fnvm_engine fnvm_engine;
 
-/** Prepares an engine. Nothing is written before fnvm_engine_start.
+/** Prepares an engine. Nothing is written before fnvm_engine_start. Blocks only to detect a board.
  *  @param output_path where the trace goes. A relative one is taken at fnvm_engine_start.
  *  @param board copied. NULL: fnvm_board_detect(NULL, …).
  *  @param options copied. NULL: FNVM_OPTIONS_INIT.
+ *  @param out receives the engine, to be freed with fnvm_engine_free.
  *  @return FNVM_OK, FNVM_E_INVALID (also: a rate outside 1 to 20000, an empty path),
- *  FNVM_E_NO_BOARD. */
+ *  FNVM_E_NO_BOARD (only where board is NULL). */
 FNVM_API fnvm_status fnvm_engine_create(const char *output_path, const fnvm_board *board,
                                         const fnvm_options *options, fnvm_engine **out);
 
-/** Stops the engine where it runs, and frees it. NULL is allowed. A failure to complete the trace goes
- *  unheard here: call fnvm_engine_stop first where that matters. */
+/** Stops the engine where it runs, and frees it; blocks as fnvm_engine_stop does. NULL is allowed. A failure to
+ *  complete the trace goes unheard here: call fnvm_engine_stop first where that matters. The last call: no other
+ *  thread may be inside of one. */
 FNVM_API void fnvm_engine_free(fnvm_engine *engine);
 
 /** Creates the trace and starts the tiers. Blocks while files are created and the nodes are opened:
@@ -441,10 +526,12 @@ FNVM_API fnvm_status fnvm_engine_wait_for_warmup(fnvm_engine *engine, uint64_t t
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_NOT_RUNNING, FNVM_E_IO, FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_sync(fnvm_engine *engine, uint64_t *id);
 
-#define FNVM_MAX_NAME_BYTES 87 /**< of a phase or label that reach the trace */
+/** How many bytes of the name of a phase or of a label reach the trace. */
+#define FNVM_MAX_NAME_BYTES 87
 
-/** fnvm_engine_sync with a label for the mark.
- *  @param label UTF-8, cut at a character after FNVM_MAX_NAME_BYTES bytes.
+/** fnvm_engine_sync with a label for the mark, which fnvm_trace_sync_label reads.
+ *  @param label UTF-8, cut between characters to FNVM_MAX_NAME_BYTES bytes.
+ *  @param id NULL, or receives 1, 2, 3, …
  *  @return as fnvm_engine_sync; FNVM_E_INVALID also where label is NULL or empty. */
 FNVM_API fnvm_status fnvm_engine_sync_labelled(fnvm_engine *engine, const char *label, uint64_t *id);
 
@@ -452,14 +539,14 @@ FNVM_API fnvm_status fnvm_engine_sync_labelled(fnvm_engine *engine, const char *
  *  thread began last and has not ended. Phases of one name may be begun as often as one likes, by any number of
  *  threads at once; they are not sync points and do not count as such. Takes about a microsecond and blocks no
  *  longer than fnvm_engine_sync.
- *  @param name UTF-8, cut at a character after FNVM_MAX_NAME_BYTES bytes.
- *  @param id receives 1, 2, 3, … of this recording.
+ *  @param name UTF-8, cut between characters to FNVM_MAX_NAME_BYTES bytes.
+ *  @param id receives 1, 2, 3, …; the next recording begins with 1 again. Not NULL: fnvm_engine_phase_end needs it.
  *  @return FNVM_OK, FNVM_E_INVALID (also: an empty name; 4096 phases are open), FNVM_E_NOT_RUNNING, FNVM_E_IO
  *  (EAGAIN: the disk does not keep up), FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_phase_begin(fnvm_engine *engine, const char *name, uint64_t *id);
 
 /** Ends a phase, from any thread. Those inside of it go on. One that is never ended ends with the trace, and is
- *  marked so there.
+ *  marked so there. Blocks no longer than fnvm_engine_sync.
  *  @return FNVM_OK, FNVM_E_INVALID (also: no phase of that id is open), FNVM_E_NOT_RUNNING, FNVM_E_IO (EAGAIN; it
  *  stays open), FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_phase_end(fnvm_engine *engine, uint64_t id);
@@ -473,8 +560,8 @@ typedef struct fnvm_snapshot {
   uint32_t struct_size; /**< sizeof(fnvm_snapshot) */
   uint32_t tiers;       /**< the tiers that have a sample: bit 1 << FNVM_TIER_…; the others are zero */
   uint64_t start_monotonic_ns; /**< CLOCK_MONOTONIC at t = 0 */
-  fnvm_fast_sample fast; /**< cpu_util and cpu_aggregate are of about 100 ms before: how long a core slept is only
-                          *  known when it wakes. NaN at first */
+  fnvm_fast_sample fast; /**< all zero until there is one; likewise below. cpu_util and cpu_aggregate are of about
+                          *  100 ms before: how long a core slept is only known when it wakes. NaN at first */
   fnvm_medium_sample medium;
   fnvm_slow_sample slow;
   uint8_t reserved[6]; /**< zero */
@@ -485,6 +572,11 @@ typedef struct fnvm_snapshot {
                              { 0.0, { 0u }, { 0u }, { 0.0f } }, { 0.0, { 0.0f } }, { 0u } }
 
 /** Copies the newest samples; disturbs no tier. Does not block: a microsecond.
+ *
+ *      fnvm_snapshot now = FNVM_SNAPSHOT_INIT;
+ *      if (fnvm_engine_snapshot(engine, &now) == FNVM_OK && (now.tiers & 1u << FNVM_TIER_SLOW) != 0)
+ *        printf("%.1f degrees\n", (double)now.slow.temp_c[0]);
+ *
  *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version), FNVM_E_NOT_RUNNING,
  *  FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_snapshot(const fnvm_engine *engine, fnvm_snapshot *out);
@@ -499,7 +591,8 @@ FNVM_API int fnvm_engine_is_running(const fnvm_engine *engine);
  *  @return FNVM_OK, FNVM_E_INVALID (also: struct_size smaller than its first version). */
 FNVM_API fnvm_status fnvm_engine_counts(const fnvm_engine *engine, fnvm_counts *out);
 
-/** What a recording did and what it cost. Set struct_size before the call, here and below. */
+/** What a recording did and what it cost, in three parts: of the whole, of a tier, of a source. Set struct_size before
+ *  the call, here and below. */
 typedef struct fnvm_stats {
   uint32_t struct_size; /**< sizeof(fnvm_stats) */
   uint32_t num_sources; /**< how many fnvm_engine_source_stats knows */
@@ -553,7 +646,8 @@ FNVM_API fnvm_status fnvm_engine_tier_stats(const fnvm_engine *engine, uint32_t 
 FNVM_API fnvm_status fnvm_engine_source_stats(const fnvm_engine *engine, uint32_t index,
                                               fnvm_source_stats *out);
 
-/** How late the ticks of a tier were: the buckets that counted any, in order, each 6 % wide.
+/** How late the ticks of a tier were: the buckets that counted any, in order, each 6 % wide. Ask for their number
+ *  with a capacity of 0 first; while the engine runs there may be more by the second call.
  *  @param buckets receives the first `capacity` of them; NULL where capacity is 0.
  *  @return how many there are; 0 for NULL, for no such tier and in a forked child. */
 FNVM_API uint32_t fnvm_engine_lateness(const fnvm_engine *engine, uint32_t tier,
@@ -566,22 +660,32 @@ FNVM_API const char *fnvm_engine_notice(const fnvm_engine *engine, uint32_t inde
 
 /* ==== Traces ================================================================================== */
 
+/* A trace is read where it lies: nothing is parsed or copied.
+ *
+ *     fnvm_trace *trace = NULL;
+ *     if (fnvm_trace_open("run.bin", &trace) != FNVM_OK) return fail();
+ *     uint64_t count = 0;
+ *     const fnvm_medium_sample *medium = fnvm_trace_medium(trace, &count);
+ *     for (uint64_t i = 0; i < count; i++) printf("%.3f %.0f\n", medium[i].time_s, (double)medium[i].power_mw[0]);
+ *     fnvm_trace_close(trace);
+ */
+
 /** A complete trace, mapped into memory: opening one of any length takes a moment.
- *  Thread-safety: any number of threads may read one trace; fnvm_trace_close must be the last call.
- *  */
+ *  Thread-safety: any number of threads may read one trace; fnvm_trace_close must be the last call. */
 typedef struct fnvm_trace fnvm_trace;
 
 /** Maps a trace and checks that it is whole. The file may be replaced or removed meanwhile, but must not
- *  be shortened while it is open. Blocks for the file system.
+ *  be shortened while it is open: reading what is gone ends the process with SIGBUS. Blocks for the file system.
+ *  @param out receives the trace, to be closed with fnvm_trace_close.
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO, FNVM_E_FORMAT, FNVM_E_UNFINISHED. */
 FNVM_API fnvm_status fnvm_trace_open(const char *path, fnvm_trace **out);
 
 /** Unmaps it. Every pointer into the trace ends here. NULL is allowed. */
 FNVM_API void fnvm_trace_close(fnvm_trace *trace);
 
-/** The parts of a trace, borrowed until it is closed. Records are packed: a pointer to one of their
- *  fields may not be aligned. @param count NULL, or receives how many there are.
- *  @return NULL (and 0) for NULL. */
+/** The parts of a trace, borrowed until it is closed; the first touch of a page waits for the disk.
+ *  @param count NULL, or receives how many there are.
+ *  @return the first of them; NULL (and 0) for NULL. */
 FNVM_API const fnvm_file_header *fnvm_trace_header(const fnvm_trace *trace);
 FNVM_API const fnvm_fast_sample *fnvm_trace_fast(const fnvm_trace *trace, uint64_t *count);
 FNVM_API const fnvm_medium_sample *fnvm_trace_medium(const fnvm_trace *trace, uint64_t *count);
@@ -626,7 +730,7 @@ typedef struct fnvm_phase {
  *  a trace, of this and the two below, is linear in the number of phases. */
 FNVM_API uint32_t fnvm_trace_num_phases(const fnvm_trace *trace);
 
-/** A phase; they are in the order of their beginnings.
+/** A phase; they are in the order of their beginnings. Its name is borrowed until the trace is closed.
  *  @param out set struct_size before the call.
  *  @return FNVM_OK, FNVM_E_INVALID (also: index past the last). */
 FNVM_API fnvm_status fnvm_trace_phase(const fnvm_trace *trace, uint32_t index, fnvm_phase *out);

@@ -9,10 +9,16 @@
  *        fastnvmetrics::Engine engine("run.bin", fastnvmetrics::detect_board());
  *        engine.start();
  *        engine.wait_for_warmup();
- *        load_model();
- *        engine.sync();  // a new phase begins here
+ *        {
+ *          const auto loading = engine.phase("loading");
+ *          load_model();
+ *        }  // it ends here
  *        infer();
  *        engine.stop();  // run.bin is complete
+ *
+ *        const fastnvmetrics::TraceReader trace("run.bin");
+ *        for (const auto& phase : trace.phases())
+ *          std::cout << phase.name << ": " << phase.duration_s() << " s\n";
  *      }
  *
  *  Errors are exceptions:
@@ -39,8 +45,10 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 
 #include "fastnvmetrics.h"
 
@@ -65,9 +73,8 @@ inline constexpr int MAX_THERMAL_ZONES = FNVM_MAX_THERMAL_ZONES;
  *     file.read(reinterpret_cast<char*>(fast.data()),
  *               static_cast<std::streamsize>(fast.size() * sizeof(FastSample)));
  *
- * A file that may be damaged is better opened with fnvm_trace_open(), which checks the counts
- * before anything is allocated for them. Fields may be misaligned: copy them rather than keep
- * references. */
+ * TraceReader does that without copying, and checks the counts of a file that may be damaged first.
+ * Fields may be misaligned: copy them rather than keep references. */
 #pragma pack(push, 1)
 
 /** The first 728 bytes. Slots beyond the counts are zero. */
@@ -131,7 +138,7 @@ struct SlowSample {
   float temp_c[MAX_THERMAL_ZONES];  ///< NaN: the read failed, or the zone is powered down
 };
 
-/** A phase boundary, set by Engine::sync(). */
+/** A phase boundary, set by Engine::sync() or sync_labelled(). */
 struct SyncPoint {
   uint64_t sync_id;          ///< 1, 2, 3, …
   uint64_t fast_sample_idx;  ///< the first fast sample after the mark
@@ -355,6 +362,11 @@ struct EngineDeleter {
 };
 using EngineHandle = std::unique_ptr<fnvm_engine, EngineDeleter>;
 
+struct TraceDeleter {
+  void operator()(fnvm_trace* trace) const noexcept { fnvm_trace_close(trace); }
+};
+using TraceHandle = std::unique_ptr<fnvm_trace, TraceDeleter>;
+
 inline BoardConfig read_board(const fnvm_board* board) {
   BoardConfig config;
   config.board_name = fnvm_board_name(board);
@@ -436,6 +448,19 @@ inline EngineHandle make_engine(const std::string& output_path, const BoardConfi
 
 }  // namespace detail
 
+namespace detail {
+
+/** An engine, owned by an Engine and by its phases: one that outlives the Engine finds it stopped, not freed. */
+struct SharedEngine {
+  explicit SharedEngine(EngineHandle engine) : handle(std::move(engine)) {}
+
+  const EngineHandle handle;
+  /** How often it was stopped: ids begin again with each recording, so a phase has to know its own. */
+  std::atomic<uint64_t> stops{0};
+};
+
+}  // namespace detail
+
 /** Records one trace at a time, from threads of its own.
  *
  *  Thread-safety: every member function may be called from any thread at any time; the destructor
@@ -443,36 +468,44 @@ inline EngineHandle make_engine(const std::string& output_path, const BoardConfi
  *  that leaves the parent's trace alone. */
 class Engine {
  public:
+  class Phase;
+  struct Snapshot;
+
   /** Prepares a recording. Nothing is written before start(), which is also where a path that
    *  cannot be created is found out.
    *  @param output_path where the trace goes; a relative one is taken at start().
    *  @throws std::invalid_argument where the board has fewer than 1 or more than 16 cores, more
    *  than 8 rails or 16 zones, or a rate is outside 1 to 20000 Hz. */
   Engine(const std::string& output_path, const BoardConfig& board, const EngineConfig& config = {})
-      : handle_(detail::make_engine(output_path, board, config)) {}
+      : shared_(std::make_shared<detail::SharedEngine>(
+            detail::make_engine(output_path, board, config))) {}
 
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   /** Stops the engine where it runs. A failure to complete the trace goes unheard here: call stop()
    *  first where that matters. */
-  ~Engine() = default;
+  ~Engine() { (void)fnvm_engine_stop(handle()); }
 
   /** Creates the trace and starts the tiers, in milliseconds. After a stop() it records anew to the
    *  same path; counts and ids begin again.
    *  @throws std::runtime_error where it runs already, or the trace cannot be created. */
-  void start() { detail::check(fnvm_engine_start(handle_.get())); }
+  void start() { detail::check(fnvm_engine_start(handle())); }
 
   /** Ends the recording; the trace is complete when it returns, in milliseconds. Harmless where the
    *  engine does not run.
    *  @throws std::runtime_error where the trace could not be written, after all that can be saved
    *  is. */
-  void stop() { detail::check(fnvm_engine_stop(handle_.get())); }
+  void stop() {
+    const fnvm_status status = fnvm_engine_stop(handle());
+    ++shared_->stops;
+    detail::check(status);
+  }
 
   /** Returns once ten fast samples exist: about 10 ms after start(), whatever the rate.
    *  @throws std::runtime_error where the engine does not run, or is stopped meanwhile. */
   void wait_for_warmup() {
-    detail::check(fnvm_engine_wait_for_warmup(handle_.get(), FNVM_NO_TIMEOUT));
+    detail::check(fnvm_engine_wait_for_warmup(handle(), FNVM_NO_TIMEOUT));
   }
 
   /** Marks a phase boundary: the next fast sample to be taken is the first one of the new phase,
@@ -481,21 +514,230 @@ class Engine {
    *  @throws std::runtime_error where the engine does not run. */
   uint64_t sync() {
     uint64_t id = 0;
-    detail::check(fnvm_engine_sync(handle_.get(), &id));
+    detail::check(fnvm_engine_sync(handle(), &id));
     return id;
   }
 
+  /** sync() with a label for the mark, up to FNVM_MAX_NAME_BYTES bytes of UTF-8. It is no overload:
+   *  programs that take the address of sync() go on compiling.
+   *  @throws std::invalid_argument where the label has a NUL character in it, std::runtime_error where it is
+   *  empty, or the engine does not run. */
+  uint64_t sync_labelled(const std::string& label) {
+    uint64_t id = 0;
+    detail::check(fnvm_engine_sync_labelled(handle(), detail::c_string("label", label), &id));
+    return id;
+  }
+
+  /** Begins a phase, a stretch of time with a name, which ends with the object that is returned. It is inside
+   *  of the phase that this thread began last and has not ended.
+   *
+   *      {
+   *        const auto phase = engine.phase("prefill");
+   *        prefill();
+   *      }
+   *
+   *  @param name up to FNVM_MAX_NAME_BYTES bytes of UTF-8.
+   *  @throws std::invalid_argument where the name has a NUL character in it, std::runtime_error where it is
+   *  empty, the engine does not run, or 4096 phases are open. */
+  [[nodiscard]] Phase phase(const std::string& name);
+
+  /** @return the newest sample of each tier. Takes a microsecond and disturbs no tier.
+   *  @throws std::runtime_error where the engine does not run. */
+  Snapshot snapshot() const;
+
   /** @return the fast samples so far; still readable after stop(). */
-  uint64_t sample_count() const { return fnvm_engine_sample_count(handle_.get()); }
+  uint64_t sample_count() const { return fnvm_engine_sample_count(handle()); }
 
   /** @return what the recording did and what it cost so far; still readable after stop(). */
   EngineStats stats() const;
 
   /** @return whether it is recording. */
-  bool is_running() const { return fnvm_engine_is_running(handle_.get()) != 0; }
+  bool is_running() const { return fnvm_engine_is_running(handle()) != 0; }
 
  private:
-  detail::EngineHandle handle_;
+  fnvm_engine* handle() const noexcept { return shared_->handle.get(); }
+
+  const std::shared_ptr<detail::SharedEngine> shared_;
+};
+
+/** A phase that is in progress: Engine::phase() begins it, end() or the destructor ends it, on any thread.
+ *
+ *  It may outlive the recording and the Engine: then it ended with them, marked in the trace as one that was
+ *  never ended. Thread-safety: one thread at a time. */
+class Engine::Phase {
+ public:
+  /** Takes over the phase; the other one ends nothing any more. */
+  Phase(Phase&& other) noexcept = default;
+
+  /** Ends this phase, and takes over the other one. */
+  Phase& operator=(Phase&& other) noexcept {
+    Phase taken(std::move(other));
+    std::swap(shared_, taken.shared_);
+    std::swap(id_, taken.id_);
+    std::swap(stops_, taken.stops_);
+    return *this;
+  }
+
+  /** Ends the phase where it is open. A failure goes unheard here: call end() first where that matters. */
+  ~Phase() {
+    if (shared_ && shared_->stops == stops_) (void)fnvm_engine_phase_end(shared_->handle.get(), id_);
+  }
+
+  /** Ends the phase; those inside of it go on. Harmless where it was ended.
+   *  @throws std::runtime_error where its recording is over, and where the disk does not keep up (EAGAIN):
+   *  then it is still open. */
+  void end() {
+    if (!shared_) return;
+    const std::shared_ptr<detail::SharedEngine> shared = std::move(shared_);
+    if (shared->stops != stops_)
+      throw StatusError(FNVM_E_NOT_RUNNING, 0, "the recording in which the phase began is over");
+    const fnvm_status status = fnvm_engine_phase_end(shared->handle.get(), id_);
+    if (status == FNVM_E_IO) shared_ = shared;
+    detail::check(status);
+  }
+
+  /** @return 1, 2, 3, … of its recording: PhaseInfo::id of the trace. */
+  uint64_t id() const noexcept { return id_; }
+
+ private:
+  friend class Engine;
+
+  Phase(std::shared_ptr<detail::SharedEngine> shared, const std::string& name)
+      : shared_(std::move(shared)), stops_(shared_->stops) {
+    detail::check(
+        fnvm_engine_phase_begin(shared_->handle.get(), detail::c_string("name", name), &id_));
+  }
+
+  std::shared_ptr<detail::SharedEngine> shared_;  // none: it was ended
+  uint64_t stops_;
+  uint64_t id_ = 0;
+};
+
+/** The newest sample of each tier, while it is being recorded; a tier that has none yet is empty. */
+struct Engine::Snapshot {
+  std::optional<FastSample> fast{};  ///< cpu_util and cpu_aggregate are of about 100 ms before; NaN at first
+  std::optional<MediumSample> medium{};
+  std::optional<SlowSample> slow{};
+  uint64_t start_monotonic_ns = 0;  ///< CLOCK_MONOTONIC at t = 0
+};
+
+// ==== Traces ===================================================================================
+
+/** A phase of a trace. */
+struct PhaseInfo {
+  uint64_t id = 0;        ///< 1, 2, 3, … in the order of their beginnings; one that a crash lost is missing
+  uint64_t parent = 0;    ///< the phase that it is inside of, 0: none
+  uint64_t depth = 0;     ///< how many it is inside of
+  uint64_t begin_ns = 0;  ///< nanoseconds since t = 0
+  uint64_t end_ns = 0;    ///< likewise; where it was never ended, the time of the last fast sample
+  bool was_ended = false;
+  uint32_t thread = 0;  ///< the thread that began it, as gettid() says
+  std::string name{};
+
+  double begin_s() const { return static_cast<double>(begin_ns) * 1e-9; }
+  double end_s() const { return static_cast<double>(end_ns) * 1e-9; }
+  double duration_s() const { return static_cast<double>(end_ns - begin_ns) * 1e-9; }
+};
+
+/** A complete trace, mapped into memory: opening one of any length takes a moment.
+ *
+ *      const TraceReader trace("run.bin");
+ *      for (const FastSample& sample : trace.fast()) total += sample.gpu_load;
+ *
+ *  Lifetime: what header(), fast(), medium(), slow() and sync_points() return points into the file and is valid
+ *  until the reader is destroyed or assigned to; moving it moves nothing. What the others return are copies.
+ *  The file may be replaced or removed meanwhile, but must not be shortened.
+ *
+ *  Thread-safety: any number of threads may read one trace. A reader that was moved from can only be destroyed or
+ *  assigned to. */
+class TraceReader {
+ public:
+  /** Packed records, where they lie in the file: a random-access range, cheap to copy. */
+  template <typename Record>
+  class Records {
+   public:
+    using value_type = Record;
+    using size_type = std::size_t;
+    using difference_type = std::ptrdiff_t;
+    using reference = const Record&;
+    using const_reference = const Record&;
+    using iterator = const Record*;
+    using const_iterator = const Record*;
+
+    Records() = default;
+    Records(const Record* first, std::size_t size) : first_(first), size_(size) {}
+
+    iterator begin() const noexcept { return first_; }
+    iterator end() const noexcept { return first_ + size_; }
+    const Record* data() const noexcept { return first_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+
+    /** The position has to be below size(); front() and back() need a record. */
+    const Record& operator[](std::size_t position) const noexcept { return first_[position]; }
+    const Record& front() const noexcept { return first_[0]; }
+    const Record& back() const noexcept { return first_[size_ - 1]; }
+
+    /** @throws std::out_of_range where there is no record at the position. */
+    const Record& at(std::size_t position) const {
+      if (position >= size_)
+        throw std::out_of_range("there is no record " + std::to_string(position) + " of " +
+                                std::to_string(size_));
+      return first_[position];
+    }
+
+   private:
+    const Record* first_ = nullptr;
+    std::size_t size_ = 0;
+  };
+
+  /** Maps a trace and checks that it is whole.
+   *  @throws std::invalid_argument where the path has a NUL character in it, StatusError where the file cannot
+   *  be read, is no trace (FNVM_E_FORMAT), or was never completed (FNVM_E_UNFINISHED: see recover()). */
+  explicit TraceReader(const std::string& path) {
+    fnvm_trace* trace = nullptr;
+    detail::check(fnvm_trace_open(detail::c_string("path", path), &trace));
+    handle_.reset(trace);
+  }
+
+  // Of a temporary they would point to what is unmapped already.
+  const FileHeader& header() const& {
+    return *reinterpret_cast<const FileHeader*>(fnvm_trace_header(handle_.get()));
+  }
+  Records<FastSample> fast() const& { return records<FastSample>(fnvm_trace_fast); }
+  Records<MediumSample> medium() const& { return records<MediumSample>(fnvm_trace_medium); }
+  Records<SlowSample> slow() const& { return records<SlowSample>(fnvm_trace_slow); }
+  Records<SyncPoint> sync_points() const& { return records<SyncPoint>(fnvm_trace_sync_points); }
+  const FileHeader& header() const&& = delete;
+  Records<FastSample> fast() const&& = delete;
+  Records<MediumSample> medium() const&& = delete;
+  Records<SlowSample> slow() const&& = delete;
+  Records<SyncPoint> sync_points() const&& = delete;
+
+  /** @return the phases in the order of their beginnings; none where what the trace says of them is damaged. */
+  std::vector<PhaseInfo> phases() const;
+
+  /** @return the label of a sync point, where it has one. */
+  std::optional<std::string> sync_label(uint64_t sync_id) const {
+    const char* label = fnvm_trace_sync_label(handle_.get(), sync_id, nullptr);
+    return label ? std::optional<std::string>(label) : std::nullopt;
+  }
+
+  /** @param type four characters: "META", "STAT" and so on (docs/trace-format.md).
+   *  @return the bytes of the first chunk of that type, where there is one.
+   *  @throws StatusError (FNVM_E_FORMAT) where none is whole and a chunk is damaged, which may be this one. */
+  std::optional<std::string> chunk(const std::string& type) const;
+
+ private:
+  template <typename Record, typename CRecord>
+  Records<Record> records(const CRecord* (*read)(const fnvm_trace*, uint64_t*)) const {
+    static_assert(sizeof(Record) == sizeof(CRecord));
+    uint64_t count = 0;
+    const CRecord* first = read(handle_.get(), &count);
+    return {reinterpret_cast<const Record*>(first), static_cast<std::size_t>(count)};
+  }
+
+  detail::TraceHandle handle_;
 };
 
 // ==== Definitions ==============================================================================
@@ -517,28 +759,73 @@ inline std::vector<std::size_t> total_power_rails(const BoardConfig& board) {
 inline EngineStats Engine::stats() const {
   EngineStats stats;
   fnvm_stats all = FNVM_STATS_INIT;
-  detail::check(fnvm_engine_stats(handle_.get(), &all));
+  detail::check(fnvm_engine_stats(handle(), &all));
   stats.elapsed_ns = all.elapsed_ns;
   stats.cpu_ns = all.cpu_ns;
   for (uint32_t tier = 0; tier <= FNVM_TIER_SLOW && all.num_sources > 0; ++tier) {
     fnvm_tier_stats one = FNVM_TIER_STATS_INIT;
-    detail::check(fnvm_engine_tier_stats(handle_.get(), tier, &one));
+    detail::check(fnvm_engine_tier_stats(handle(), tier, &one));
     std::vector<fnvm_lateness_bucket> buckets(
-        fnvm_engine_lateness(handle_.get(), tier, nullptr, 0));
+        fnvm_engine_lateness(handle(), tier, nullptr, 0));
     if (!buckets.empty()) {
       const auto room = static_cast<uint32_t>(buckets.size());
-      (void)fnvm_engine_lateness(handle_.get(), tier, buckets.data(), room);
+      (void)fnvm_engine_lateness(handle(), tier, buckets.data(), room);
     }
     stats.tiers.push_back({one.rate_hz, one.samples, one.missed, one.dropped, one.lateness_median_ns,
                            one.lateness_p99_ns, one.lateness_max_ns, std::move(buckets)});
   }
   for (uint32_t i = 0; i < all.num_sources; ++i) {
     fnvm_source_stats one = FNVM_SOURCE_STATS_INIT;
-    detail::check(fnvm_engine_source_stats(handle_.get(), i, &one));
+    detail::check(fnvm_engine_source_stats(handle(), i, &one));
     stats.sources.push_back({one.name, one.tier, one.has_own_thread != 0, one.reads, one.failures,
                              one.read_ns, one.longest_read_ns, one.mean_age_ns, one.oldest_ns});
   }
   return stats;
+}
+
+inline Engine::Phase Engine::phase(const std::string& name) { return Phase(shared_, name); }
+
+inline Engine::Snapshot Engine::snapshot() const {
+  fnvm_snapshot newest = FNVM_SNAPSHOT_INIT;
+  detail::check(fnvm_engine_snapshot(handle(), &newest));
+  Snapshot snapshot;
+  snapshot.start_monotonic_ns = newest.start_monotonic_ns;
+  const auto copy = [&newest](uint32_t tier, auto& sample, const auto& bytes) {
+    if ((newest.tiers & 1u << tier) == 0) return;
+    static_assert(sizeof(*sample) == sizeof(bytes));
+    std::memcpy(&sample.emplace(), &bytes, sizeof(bytes));
+  };
+  copy(FNVM_TIER_FAST, snapshot.fast, newest.fast);
+  copy(FNVM_TIER_MEDIUM, snapshot.medium, newest.medium);
+  copy(FNVM_TIER_SLOW, snapshot.slow, newest.slow);
+  return snapshot;
+}
+
+inline std::vector<PhaseInfo> TraceReader::phases() const {
+  std::vector<PhaseInfo> phases(fnvm_trace_num_phases(handle_.get()));
+  uint32_t index = 0;
+  for (PhaseInfo& info : phases) {
+    fnvm_phase phase = FNVM_PHASE_INIT;
+    detail::check(fnvm_trace_phase(handle_.get(), index++, &phase));
+    info = {phase.id,     phase.parent,         phase.depth,  phase.begin_ns,
+            phase.end_ns, phase.was_ended != 0, phase.thread, phase.name};
+  }
+  return phases;
+}
+
+inline std::optional<std::string> TraceReader::chunk(const std::string& type) const {
+  fnvm_status worst = FNVM_OK;
+  for (uint32_t i = 0; i < fnvm_trace_num_chunks(handle_.get()); ++i) {
+    fnvm_chunk chunk = FNVM_CHUNK_INIT;
+    const fnvm_status status = fnvm_trace_chunk(handle_.get(), i, &chunk);
+    if (status != FNVM_OK)
+      worst = status;
+    else if (type == chunk.type)
+      return std::string(static_cast<const char*>(chunk.payload),
+                         static_cast<std::size_t>(chunk.size));
+  }
+  detail::check(worst);
+  return std::nullopt;
 }
 
 inline bool recover(const std::string& path) {

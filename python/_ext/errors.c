@@ -86,3 +86,25 @@ int ext_parse_int(PyObject *object, const char *name, long low, long high, long 
   *out = value;
   return 0;
 }
+
+const char *ext_parse_text(PyObject *object, const char *name)
+{
+  if (!PyUnicode_Check(object)) {
+    PyErr_Format(PyExc_TypeError, "%s must be str, not %R", name, (PyObject *)Py_TYPE(object));
+    return NULL;
+  }
+  Py_ssize_t size;
+  const char *text = PyUnicode_AsUTF8AndSize(object, &size);
+  if (text == NULL) {
+    if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+      PyErr_Clear();
+      PyErr_Format(PyExc_ValueError, "%s cannot be written as UTF-8: %R", name, object);
+    }
+    return NULL;
+  }
+  if (strlen(text) != (size_t)size) {
+    PyErr_Format(PyExc_ValueError, "%s holds a NUL character: %R", name, object);
+    return NULL;
+  }
+  return text;
+}

@@ -32,6 +32,10 @@ PyObject *ext_raise(const ext_state *state, fnvm_status status);
  * say the argument's name, and -1. */
 int ext_parse_int(PyObject *object, const char *name, long low, long high, long *out);
 
+/* The UTF-8 of a str, borrowed from it: else TypeError or ValueError (a NUL, a lone surrogate), which say the
+ * argument's name, and NULL. */
+const char *ext_parse_text(PyObject *object, const char *name);
+
 /* ---- board.c --------------------------------------------------------------------------------- */
 
 /* Boards cross the border as plain tuples, which fastnvmetrics/board.py makes and reads:

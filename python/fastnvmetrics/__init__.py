@@ -5,7 +5,8 @@ needs numpy alone.
 
 >>> import fastnvmetrics
 >>> with fastnvmetrics.NVMetrics("run.bin") as nv:  # doctest: +SKIP
-...     work()
+...     with nv.phase("work"):
+...         work()
 >>> data = fastnvmetrics.read_trace("run.bin")  # doctest: +SKIP
 >>> data["power_mw"].mean(axis=0)  # doctest: +SKIP
 """
@@ -24,7 +25,11 @@ from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
 from .frames import to_arrow, to_pandas, to_polars
 from .mapped import MappedTrace, map_trace
+from .native_paths import get_include, get_library_dir
+from .phase import Phase
+from .phases import in_phase
 from .recorder import NVMetrics, recover
+from .snapshot import RailSnapshot, Snapshot
 from .stats import LatenessStats, SourceStats, Stats, TierStats
 from .summary import (
     Distribution,
@@ -48,12 +53,15 @@ __all__ = [
     "MappedTrace",
     "NVMetrics",
     "NodeReport",
+    "Phase",
     "PhaseComparison",
     "PhaseGroup",
     "PhaseSummary",
     "PowerRailConfig",
+    "RailSnapshot",
     "RailSummary",
     "Repeats",
+    "Snapshot",
     "SourceStats",
     "Stats",
     "Summary",
@@ -67,6 +75,9 @@ __all__ = [
     "detect_board",
     "doctor",
     "get_board_config",
+    "get_include",
+    "get_library_dir",
+    "in_phase",
     "map_trace",
     "read_trace",
     "recover",

@@ -166,7 +166,7 @@ def header_data(header: Any) -> TraceHeader:
         read_errors=own("read_errors"),
         recovered=bool(own("flags") & layout.FLAG_RECOVERED),
         gpu_available=bool(own("flags") & layout.FLAG_GPU_AVAILABLE),
-        # Not in the header: whoever has the file open reads them (chunks.read_objects).
+        # Not in the header: whoever has the file open reads them (chunks.read_facts).
         metadata=None,
         stats=None,
     )

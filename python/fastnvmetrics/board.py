@@ -212,7 +212,7 @@ def get_board_config(name: str, *, root: PathLike | None = None) -> BoardConfig:
     TypeError, ValueError
         `name` or `root` is of another type, or holds a NUL.
     """
-    checked = _name("name", name)
+    checked = checked_text("name", name)
     return from_native(_native.load().get_board_config(checked, _root_bytes(root)))
 
 
@@ -232,14 +232,14 @@ def to_native(board: BoardConfig) -> NativeBoard:
     rails = _items("power_rails", board.power_rails, PowerRailConfig, MAX_POWER_RAILS)
     zones = _items("thermal_zones", board.thermal_zones, ThermalZoneConfig, MAX_THERMAL_ZONES)
     return (
-        _name("board_name", board.board_name),
+        checked_text("board_name", board.board_name),
         _core_count(board.num_cpu_cores),
         _path("gpu_load_path", board.gpu_load_path),
         _path("emc_actmon_path", board.emc_actmon_path),
         _path("emc_clk_rate_path", board.emc_clk_rate_path),
         [
             (
-                _name(f"power_rails[{index}].label", rail.label),
+                checked_text(f"power_rails[{index}].label", rail.label),
                 _path(f"power_rails[{index}].voltage_path", rail.voltage_path),
                 _path(f"power_rails[{index}].current_path", rail.current_path),
             )
@@ -247,7 +247,7 @@ def to_native(board: BoardConfig) -> NativeBoard:
         ],
         [
             (
-                _name(f"thermal_zones[{index}].name", zone.name),
+                checked_text(f"thermal_zones[{index}].name", zone.name),
                 _path(f"thermal_zones[{index}].temp_path", zone.temp_path),
             )
             for index, zone in enumerate(zones)
@@ -301,7 +301,8 @@ def _items(name: str, value: Any, kind: type, limit: int) -> Any:
     return value
 
 
-def _name(field_name: str, value: Any) -> str:
+def checked_text(field_name: str, value: Any) -> str:
+    """Return a text that can be written as UTF-8 and ends where it ends in C, else say what it is not."""
     if not isinstance(value, str):
         raise TypeError(f"{field_name} must be str, not {type(value).__name__}")
     if "\0" in value:

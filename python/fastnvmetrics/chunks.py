@@ -6,6 +6,7 @@ import io
 import json
 import os
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from .stats import Stats
 
 __all__ = ["Chunk", "read_chunks"]
 
+_PACKAGE = os.path.dirname(__file__)
 _PREFIX = struct.Struct("<4sQI")  # type, length of the payload, its CRC-32
 
 
@@ -36,8 +38,11 @@ class Chunk(NamedTuple):
     payload: bytes
 
 
-class _Place(NamedTuple):
-    """Where a chunk is in the file; a payload that the file ends in has a size of None."""
+class Place(NamedTuple):
+    """Where a chunk is in the file; a payload that the file ends in has a size of None.
+
+    One without a type is none, and what follows cannot be found.
+    """
 
     type: str
     start: int
@@ -79,41 +84,79 @@ def read_chunks(path: PathLike) -> list[Chunk]:
         return [Chunk(place.type, _payload(file, place, path)) for place in _places(file, header)]
 
 
-def read_objects(
-    file: io.FileIO, header: Any, path: str | bytes, types: tuple[str, ...]
-) -> list[dict[str, Any] | None]:
-    """Return the JSON object of the first chunk of each type.
+class Facts(NamedTuple):
+    """What the chunks of a trace say, as far as it is known here."""
 
-    It is None where there is none, and, with a warning, where it is damaged: samples are worth
+    metadata: dict[str, Any] | None
+    stats: Stats | None
+    #: Where the records of phases are: there can be so many that not everybody wants to read them.
+    phases: list[Place]
+
+
+def read_facts(file: io.FileIO, header: Any, path: str | bytes) -> Facts:
+    """Walk over the chunks once and read those that are facts.
+
+    An object is None where there is none, and, with a warning, where it is damaged: samples are worth
     reading all the same.
     """
-    found: dict[str, dict[str, Any] | None] = {}
+    objects: dict[str, dict[str, Any] | None] = {}
+    phases: list[Place] = []
     for place in _places(file, header):
-        if place.type not in types or place.type in found:
-            continue
-        found[place.type] = None
+        if place.type == "PHAS":
+            phases.append(place)
+        elif place.type in ("META", "STAT") and place.type not in objects:
+            objects[place.type] = _object(file, place, path)
+    return Facts(objects.get("META"), cast("Stats | None", objects.get("STAT")), phases)
+
+
+def read_phase_records(file: io.FileIO, places: list[Place], path: str | bytes) -> list[bytes]:
+    """Return the payloads of these chunks; a warning stands for one that is damaged."""
+    payloads: list[bytes] = []
+    for place in places:
         try:
-            content = json.loads(_payload(file, place, path))
-            if not isinstance(content, dict):
-                raise ValueError(f"Corrupt chunk: {place.type} holds no object: {os.fsdecode(path)}")
-            found[place.type] = content
-        except (ValueError, RecursionError) as error:
-            message = str(error)
-            if not message.startswith("Corrupt chunk"):
-                message = f"Corrupt chunk: {place.type} is no JSON ({error}): {os.fsdecode(path)}"
-            warnings.warn(message, RuntimeWarning, stacklevel=5)
-    return [found.get(wanted) for wanted in types]
+            payloads.append(_payload(file, place, path))
+        except ValueError as error:
+            _warn(str(error))
+    return payloads
 
 
-def read_facts(
-    file: io.FileIO, header: Any, path: str | bytes
-) -> tuple[dict[str, Any] | None, Stats | None]:
-    """Return what the META and the STAT chunk say, None where there is none."""
-    metadata, stats = read_objects(file, header, path, ("META", "STAT"))
-    return metadata, cast("Stats | None", stats)
+def mapped_phase_records(content: memoryview, places: list[Place], path: str | bytes) -> list[memoryview]:
+    """Return the same of a file in memory."""
+    payloads: list[memoryview] = []
+    for place in places:
+        payload = content[place.start : place.start + (place.size or 0)]
+        try:
+            _check(payload, place, path)
+        except ValueError as error:
+            _warn(str(error))
+        else:
+            payloads.append(payload)
+    return payloads
 
 
-def _places(file: io.FileIO, header: Any) -> Iterator[_Place]:
+def _object(file: io.FileIO, place: Place, path: str | bytes) -> dict[str, Any] | None:
+    try:
+        content = json.loads(_payload(file, place, path))
+        if not isinstance(content, dict):
+            raise ValueError(f"Corrupt chunk: {place.type} holds no object: {os.fsdecode(path)}")
+        return content
+    except (ValueError, RecursionError) as error:
+        message = str(error)
+        if not message.startswith("Corrupt chunk"):
+            message = f"Corrupt chunk: {place.type} is no JSON ({error}): {os.fsdecode(path)}"
+        _warn(message)
+        return None
+
+
+def _warn(message: str) -> None:
+    """Warn at the line of the user, who called into the package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == _PACKAGE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, RuntimeWarning, stacklevel=level)
+
+
+def _places(file: io.FileIO, header: Any) -> Iterator[Place]:
     """Walk over the chunks without reading what they hold."""
     # The reference leaves whatever follows the names unset.
     at = int(header["chunks_offset"]) if int(header["flags"]) & layout.FLAG_VALID else 0
@@ -122,32 +165,44 @@ def _places(file: io.FileIO, header: Any) -> Iterator[_Place]:
         file.seek(at)
         prefix = file.read(_PREFIX.size)
         if len(prefix) < _PREFIX.size:
-            yield _Place("", at, None, 0)
+            yield Place("", at, None, 0)
             return
         kind, length, checksum = _PREFIX.unpack(prefix)
         at += _PREFIX.size
         name = kind.decode("latin-1")
-        if length > size - at:
-            yield _Place(name, at, None, checksum)
+        # Else zeros would be empty chunks without end.
+        if not (name.isascii() and name.isprintable()):
+            yield Place("", at - _PREFIX.size, None, checksum)
             return
-        yield _Place(name, at, length, checksum)
+        if length > size - at:
+            yield Place(name, at, None, checksum)
+            return
+        yield Place(name, at, length, checksum)
         at += length
 
 
-def _payload(file: io.FileIO, place: _Place, path: str | bytes) -> bytes:
-    where = f"{place.type or 'the last'} at {place.start} of {os.fsdecode(path)}"
-    if place.size is None:
-        raise ValueError(f"Corrupt chunk: {where} is longer than the file")
+def _payload(file: io.FileIO, place: Place, path: str | bytes) -> bytes:
     file.seek(place.start)
     parts: list[bytes] = []
-    left = place.size
+    left = place.size or 0
     while left > 0:
         part = file.read(left)
         if not part:
-            raise ValueError(f"Corrupt chunk: {where} was shortened while it was read")
+            break
         parts.append(part)
         left -= len(part)
     payload = b"".join(parts)
+    _check(payload, place, path)
+    return payload
+
+
+def _check(payload: bytes | memoryview, place: Place, path: str | bytes) -> None:
+    where = f"{place.type or 'what is'} at {place.start} of {os.fsdecode(path)}"
+    if not place.type:
+        raise ValueError(f"Corrupt chunk: {where} is none")
+    if place.size is None:
+        raise ValueError(f"Corrupt chunk: {where} is longer than the file")
+    if len(payload) < place.size:
+        raise ValueError(f"Corrupt chunk: {where} was shortened while it was read")
     if zlib.crc32(payload) != place.checksum:
         raise ValueError(f"Corrupt chunk: {where} does not match its checksum")
-    return payload

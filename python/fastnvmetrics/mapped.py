@@ -23,7 +23,8 @@ from ._trace_file import (
     read_header,
     refuse,
 )
-from .chunks import read_facts
+from .chunks import Place, mapped_phase_records, read_facts
+from .phases import decode
 from .trace_data import TraceData, TraceHeader
 
 __all__ = ["MappedTrace", "map_trace"]
@@ -92,14 +93,17 @@ def map_trace(path: PathLike) -> MappedTrace:
 
 def _map(file: io.FileIO, path: str | bytes) -> MappedTrace:
     header = read_header(file, path)
-    counts = checked_counts(header, os.fstat(file.fileno()).st_size, path)
+    size = os.fstat(file.fileno()).st_size
+    counts = checked_counts(header, size, path)
     try:
-        mapping = mmap.mmap(file.fileno(), counts.end, access=mmap.ACCESS_READ)
+        # All of it: the chunks stand behind the records.
+        mapping = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     except ValueError:
         refuse("Truncated", "the file was shortened while it was opened", path)
     told = header_data(header)
-    told["metadata"], told["stats"] = read_facts(file, header, path)
-    return MappedTrace(path, told, counts, mapping)
+    facts = read_facts(file, header, path)
+    told["metadata"], told["stats"] = facts.metadata, facts.stats
+    return MappedTrace(path, told, counts, mapping, facts.phases)
 
 
 class MappedTrace:
@@ -127,11 +131,18 @@ class MappedTrace:
     header: TraceHeader
 
     def __init__(
-        self, path: str | bytes, header: TraceHeader, counts: Counts, mapping: mmap.mmap
+        self,
+        path: str | bytes,
+        header: TraceHeader,
+        counts: Counts,
+        mapping: mmap.mmap,
+        phases: list[Place],
     ) -> None:
         self.header = header
         self._path = path
         self._mapping: mmap.mmap | None = mapping
+        self._phase_places = phases
+        self._phases: tuple[npt.NDArray[np.void], npt.NDArray[np.void]] | None = None
         # numpy.ndarray(buffer=…) would not keep the mapping from being closed under its views.
         content = np.frombuffer(memoryview(mapping), np.uint8)
         self._records: dict[str, npt.NDArray[Any]] = {}
@@ -175,10 +186,23 @@ class MappedTrace:
         marks = np.array(self.sync_points, copy=True)
         return forward_filled(marks["sync_id"], marks["fast_sample_idx"], len(self.fast))
 
+    @property
+    def phases(self) -> npt.NDArray[np.void]:
+        """The phases, as `TraceData` has them. Asked for first, they are read, as `sync_labels` are."""
+        return self._read_phases()[0]
+
+    @property
+    def sync_labels(self) -> npt.NDArray[np.void]:
+        """The labels of sync points, as `TraceData` has them."""
+        return self._read_phases()[1]
+
     def __getitem__(self, key: str) -> Any:
-        """Return what `TraceData` has under that key; only ``"sync_id"`` takes time and memory."""
-        if key == "sync_id":
-            return self.sync_id
+        """Return what `TraceData` has under that key.
+
+        Only ``"sync_id"`` takes time and memory, and the first of ``"phases"`` and ``"sync_labels"``.
+        """
+        if key in ("sync_id", "phases", "sync_labels"):
+            return getattr(self, key)
         if key in _COLUMNS:
             tier, field, count = _COLUMNS[key]
             column = self._tier(tier)[field]
@@ -204,6 +228,7 @@ class MappedTrace:
         Arrays that came from it stay valid: the file is unmapped with the last of them.
         """
         self._records = {}
+        self._phases = None
         mapping, self._mapping = self._mapping, None
         try:
             if mapping is not None:
@@ -235,8 +260,25 @@ class MappedTrace:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a mapped trace cannot be pickled: pass its path, and map it there")
 
+    def _read_phases(self) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
+        fast, marks, mapping = self._tier("fast"), self._tier("sync_points"), self._mapping
+        if mapping is None:
+            self._refuse_closed()
+        phases = self._phases
+        if phases is None:
+            # Any number of threads may be here: what one has read is as good as what another has.
+            records = mapped_phase_records(memoryview(mapping), self._phase_places, self._path)
+            last = float(fast["time_s"][-1]) if len(fast) else 0.0
+            phases = self._phases = decode(records, last, len(marks))
+            for array in phases:
+                array.flags.writeable = False
+        return phases
+
     def _tier(self, name: str) -> npt.NDArray[Any]:
         try:
             return self._records[name]
         except KeyError:
-            raise ValueError(f"the trace is closed: {os.fsdecode(self._path)}") from None
+            self._refuse_closed()
+
+    def _refuse_closed(self) -> NoReturn:
+        raise ValueError(f"the trace is closed: {os.fsdecode(self._path)}") from None

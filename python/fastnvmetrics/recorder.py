@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 from . import _native
 from . import board as _board
+from . import snapshot as _snapshot
 from . import stats as _stats
 from ._paths import PathLike
 from .board import BoardConfig
 from .errors import FastNVMetricsError
+from .phase import Phase
+from .snapshot import Snapshot
 from .stats import Stats
 
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ class NVMetrics:
     stats
         Whether the trace gets the full statistics of the run, and `metadata`.
     metadata
-        Whether the trace gets facts of the board and of the run.
+        Whether the trace gets facts of the board and of the run. One with phases or labels has them anyway.
     rail_update_interval_ms, rail_samples
         What the INA3221 power sensors are set to while recording: how often they measure, in milliseconds,
         and how many measurements they average (1, 4, 16, 64, 128, 256, 512 or 1024). Only root can do that;
@@ -99,9 +102,10 @@ class NVMetrics:
     --------
     >>> from fastnvmetrics import NVMetrics
     >>> with NVMetrics("run.bin") as nv:  # doctest: +SKIP
-    ...     prefill()
-    ...     nv.sync()
-    ...     decode()
+    ...     with nv.phase("prefill"):
+    ...         prefill()
+    ...     with nv.phase("decode"):
+    ...         decode()
     """
 
     def __init__(
@@ -151,6 +155,7 @@ class NVMetrics:
             rail_samples=rail_samples,
         )
         self._notices_issued = 0
+        self._recordings_ended = 0
 
     def start(self) -> None:
         """Create the trace and start sampling. After `stop` it records anew, to the same path.
@@ -168,7 +173,7 @@ class NVMetrics:
         try:
             self._issue_notices()
         except RuntimeWarning:  # warnings are errors here, and a start that fails starts nothing
-            self._engine.stop()
+            self._stop_engine()
             raise
 
     def stop(self) -> None:
@@ -180,7 +185,7 @@ class NVMetrics:
             The trace could not be written; everything that could be saved is.
         """
         try:
-            self._engine.stop()
+            self._stop_engine()
         except Exception:
             with contextlib.suppress(RuntimeWarning):  # the failure itself is what counts
                 self._issue_notices()
@@ -205,8 +210,13 @@ class NVMetrics:
         """
         self._engine.wait_for_warmup(timeout)
 
-    def sync(self) -> int:
-        """Mark a phase boundary: the next fast sample is the first one of the new phase.
+    def sync(self, label: str | None = None) -> int:
+        """Mark a boundary: the next fast sample is the first one after it.
+
+        Parameters
+        ----------
+        label
+            What the trace says of the mark, in `sync_labels`; up to 87 bytes of UTF-8 are kept.
 
         Returns
         -------
@@ -217,8 +227,83 @@ class NVMetrics:
         ------
         FastNVMetricsError
             Nothing is recorded.
+        TypeError, ValueError
+            The label is no text, empty, or cannot be UTF-8 without a NUL.
+        OSError
+            Thousands of marks wait for the disk already (EAGAIN).
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     nv.sync(), nv.sync("decode")
+        (1, 2)
+        >>> fm.read_trace("run.bin")["sync_labels"][["sync_id", "label"]].tolist()
+        [(2, 'decode')]
         """
-        return self._engine.sync()
+        return self._engine.sync(label)
+
+    def phase(self, name: str) -> Phase:
+        """Name a stretch of the recording: a block of a ``with`` statement, or each call of a function.
+
+        A phase is inside of the one that its thread began last and has not ended. Phases of one name may
+        come as often as one likes, in any number of threads at once. Each costs two marks, less than a
+        microsecond each.
+
+        Tasks of an event loop share their thread: a phase that another task began last and has not ended is
+        taken for the parent.
+
+        Parameters
+        ----------
+        name
+            What it is called in `phases` of the trace; up to 87 bytes of UTF-8 are kept.
+
+        Returns
+        -------
+        Phase
+            A context manager and decorator. The ``with`` statement raises `FastNVMetricsError` where
+            nothing is recorded; a decorated function just runs then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The name is no text, empty, or cannot be UTF-8 without a NUL.
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     with nv.phase("request"), nv.phase("prefill"):
+        ...         pass
+        >>> fm.read_trace("run.bin")["phases"]["name"].tolist()
+        ['request', 'prefill']
+        """
+        if not _board.checked_text("name", name):
+            raise ValueError("the name of a phase is empty")
+        return Phase(self, name)
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest values, which disturbs no tier and takes microseconds.
+
+        Returns
+        -------
+        Snapshot
+            A dictionary with the keys of `read_trace` where there are such; what is not known is None.
+
+        Raises
+        ------
+        FastNVMetricsError
+            Nothing is recorded.
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     newest = nv.snapshot()
+        >>> newest["ram_used_kb"] > 0
+        True
+        """
+        return _snapshot.from_native(self._engine)
 
     @property
     def sample_count(self) -> int:
@@ -276,7 +361,7 @@ class NVMetrics:
             self.wait_for_warmup()
         except BaseException:  # Ctrl-C too: __exit__ is not called when __enter__ fails
             if not was_running:
-                self._engine.stop()
+                self._stop_engine()
             raise
         return self
 
@@ -293,6 +378,12 @@ class NVMetrics:
             if exc is None:
                 raise
             _add_note(exc, f"fastnvmetrics: stopping the recording failed as well: {failure}")
+
+    def _stop_engine(self) -> None:
+        try:
+            self._engine.stop()
+        finally:
+            self._recordings_ended += 1  # phases that are open now have ended with it
 
     def _issue_notices(self) -> None:
         notices = self.notices

@@ -20,7 +20,8 @@ from ._trace_file import (
     read_into,
     refuse,
 )
-from .chunks import read_facts
+from .chunks import read_facts, read_phase_records
+from .phases import decode
 from .trace_data import TraceData
 
 __all__ = ["TraceData", "read_trace"]
@@ -53,7 +54,8 @@ def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceDat
         A dictionary; empty tiers keep their shape, such as ``(0, rails)``. Sync points that a
         damaged file holds are made sense of: a mark at or past the last sample labels nothing,
         marks out of order are put in order of their samples, and of several at one sample the last
-        in the file wins. A damaged chunk is a `RuntimeWarning`, and None under `metadata` or `stats`.
+        in the file wins. A damaged chunk is a `RuntimeWarning`, and None under `metadata` or `stats`; of
+        phases that were damaged, `phases` and `sync_labels` hold what can be told.
 
     Raises
     ------
@@ -98,7 +100,13 @@ def _read(file: io.FileIO, path: str | bytes) -> TraceData:
     medium = tier(layout.MEDIUM_SAMPLE, counts.medium, told["num_power_rails"])
     slow = tier(layout.SLOW_SAMPLE, counts.slow, told["num_thermal_zones"])
     marks = tier(layout.SYNC_POINT, counts.marks, 0)
-    told["metadata"], told["stats"] = read_facts(file, header, path)
+    facts = read_facts(file, header, path)
+    told["metadata"], told["stats"] = facts.metadata, facts.stats
+    phases, sync_labels = decode(
+        read_phase_records(file, facts.phases, path),
+        float(fast["time_s"][-1]) if counts.fast else 0.0,
+        counts.marks,
+    )
     return TraceData(
         **told,
         fast_time_s=fast["time_s"],
@@ -115,6 +123,8 @@ def _read(file: io.FileIO, path: str | bytes) -> TraceData:
         slow_time_s=slow["time_s"],
         temp_c=slow["temp_c"],
         sync_id=forward_filled(marks["sync_id"], marks["fast_sample_idx"], counts.fast),
+        phases=phases,
+        sync_labels=sync_labels,
     )
 
 

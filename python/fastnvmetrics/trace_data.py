@@ -45,8 +45,8 @@ class TraceHeader(TypedDict):
     #: Whether `gpu_load` was measured.
     gpu_available: bool
 
-    #: Facts of the board and of the run (``NVMetrics(metadata=True)``), as docs/trace-format.md
-    #: defines them; None where the trace has none.
+    #: Facts of the board and of the run (``NVMetrics(metadata=True)``, and with phases or labels), as
+    #: docs/trace-format.md defines them; None where the trace has none.
     metadata: dict[str, Any] | None
     #: Statistics of the run (``NVMetrics(stats=True)``), likewise.
     stats: Stats | None
@@ -83,3 +83,10 @@ class TraceData(TraceHeader):
     temp_c: npt.NDArray[np.float32]
     #: (N,) the last `sync()` before each fast sample; 0 before the first.
     sync_id: npt.NDArray[np.uint64]
+    #: Records of `phases.PHASE`, one for each phase in the order of their beginnings: ``id``, ``parent`` (its id,
+    #: 0: none), ``depth``, ``thread``, ``begin_ns`` and ``end_ns`` since t = 0, ``was_ended`` (False: it lasts
+    #: until the last fast sample), ``name``.
+    phases: npt.NDArray[np.void]
+    #: Records of `phases.SYNC_LABEL`, one for each sync point that has a label: ``sync_id``, ``time_ns`` since
+    #: t = 0, ``label``.
+    sync_labels: npt.NDArray[np.void]

@@ -53,6 +53,11 @@ need_debian_packages() {
   [[ -n $python ]] || python=/usr/bin/python3
 }
 
+# want_debian_package COMMAND: installs it where it is missing; where that does not work, says so and goes on.
+want_debian_package() {
+  (need_debian_packages "$1") || say "going on without $1: what needs it is skipped"
+}
+
 has_c_compiler() { command -v gcc >/dev/null && command -v g++ >/dev/null; }
 has_python_module() { "$python" -c "import $1" 2>/dev/null; }
 has_python_headers() {
