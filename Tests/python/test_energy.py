@@ -297,6 +297,14 @@ def test_phases_of_one_name_are_grouped() -> None:
         summary["c"]
 
 
+def test_a_power_of_zero_is_a_power() -> None:
+    trace = ps.sampled(constant(0.0), board="orin_nx", rails=("VDD_IN",))
+    trace["phases"] = ps.phases(("off", 0.5, 1.0))
+    group = fm.summarize(trace)["off"]  # type: ignore[arg-type]
+    assert group.energy_j is not None and group.energy_j.mean == 0.0
+    assert group.mean_power_w is not None and group.mean_power_w.mean == 0.0
+
+
 def test_a_phase_that_was_never_ended_lasts_to_the_end_of_the_trace() -> None:
     trace = ps.sampled(constant(4.0))
     rows = ps.phases(("open", 0.5, 0.5))

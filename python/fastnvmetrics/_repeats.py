@@ -37,16 +37,15 @@ def energy(rail: RailSummary | None) -> Figure | None:
     return Figure(rail.energy_j, common, rail.energy_uncertainty_j)
 
 
-def mean_power(rail: RailSummary | None) -> Figure | None:
+def mean_power(rail: RailSummary | None, duration_s: float) -> Figure | None:
     """Return the mean power of one repeat in W, None where it is not known."""
     joules = energy(rail)
-    if rail is None or joules is None or not rail.mean_power_w or not joules.value:
+    if joules is None or duration_s <= 0:
         return None
-    seconds = joules.value / rail.mean_power_w
     common, single = (
-        None if part is None else part / seconds for part in (joules.common, joules.single)
+        None if part is None else part / duration_s for part in (joules.common, joules.single)
     )
-    return Figure(rail.mean_power_w, common, single)
+    return Figure(joules.value / duration_s, common, single)
 
 
 def repeats(figures: Sequence[Figure | None]) -> Repeats | None:

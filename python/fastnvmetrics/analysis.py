@@ -249,5 +249,5 @@ def _group(name: str, instances: list[PhaseSummary]) -> PhaseGroup:
         instances=tuple(instances),
         duration_s=duration,
         energy_j=repeats([energy(phase.total) for phase in instances]),
-        mean_power_w=repeats([mean_power(phase.total) for phase in instances]),
+        mean_power_w=repeats([mean_power(phase.total, phase.duration_s) for phase in instances]),
     )

@@ -230,7 +230,7 @@ def _getters(example: PhaseSummary) -> list[tuple[str, _Getter]]:
     return [
         ("duration_s", lambda phase: Figure(phase.duration_s)),
         ("energy_j", lambda phase: energy(phase.total)),
-        ("mean_power_w", lambda phase: mean_power(phase.total)),
+        ("mean_power_w", lambda phase: mean_power(phase.total, phase.duration_s)),
         *((f"energy_j of {rail.label}", energy_of(rail.label)) for rail in example.rails),
         ("gpu_percent", mean_of("gpu_percent")),
         ("cpu_percent", mean_of("cpu_percent")),
