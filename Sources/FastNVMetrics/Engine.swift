@@ -21,6 +21,8 @@ public final class Engine: @unchecked Sendable {
   private let state = ControlMutex()
   /// Guarded by `lifecycle`: what the power sensors were set to for the recording.
   private var sensors: SensorSettings?
+  /// Guarded by `lifecycle`: the id of the last phase of the recordings that are over.
+  private var lastPhase: UInt64 = 0
   /// Guarded by `marking`: what takes marks. A recording that is being completed takes none.
   private var markable: Recording?
   /// Guarded by `state`, like the two below.
@@ -106,7 +108,8 @@ public final class Engine: @unchecked Sendable {
       let (sensors, changes) = SensorSettings.apply(configuration.sensors, to: board)
       do throws(FNVMError) {
         let recording = try Recording(
-          outputPath: outputPath, board: board, configuration: configuration)
+          outputPath: outputPath, board: board, configuration: configuration,
+          lastPhase: lastPhase)
         try recording.begin()
         var notices = recording.openingNotices
         if let hz = configuration.railHz, let repeats = SensorRefresh.notice(for: board, hz: hz) {
@@ -138,6 +141,7 @@ public final class Engine: @unchecked Sendable {
       guard let recording = state.locked({ self.recording }) else { return }
       // A mark made before this has the closing sample after it; one made later is refused.
       marking.locked { markable = nil }
+      lastPhase = recording.marks.lastPhase
       defer {
         let putBack = sensors?.restore() ?? []
         sensors = nil
@@ -187,7 +191,7 @@ public final class Engine: @unchecked Sendable {
   /// `phase(_:_:)` is the convenient way. Phases are no sync points.
   ///
   /// - Parameter name: not empty; 87 bytes of it reach the trace.
-  /// - Returns: its id: 1, 2, 3, …
+  /// - Returns: its id: 1, 2, 3, …; ids go on from one recording of the engine to the next.
   /// - Throws: `.invalid` (also: 4096 phases are open), `.notRunning`, `.io`, `.forked`.
   ///
   /// The corresponding C function is `fnvm_engine_phase_begin`.

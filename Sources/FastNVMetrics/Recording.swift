@@ -55,8 +55,11 @@ final class Recording: @unchecked Sendable {
   private static let keeperPatience: UInt64 = 2_000_000
 
   /// Opens the nodes and creates the files; nothing runs yet.
+  ///
+  /// - Parameter lastPhase: the id of the last phase of the recording before.
   convenience init(
-    outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration
+    outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration,
+    lastPhase: UInt64
   ) throws(FNVMError) {
     let openSamples = Int(configuration.fastHz) / 8
     let fastRing = try SampleRing(
@@ -69,12 +72,13 @@ final class Recording: @unchecked Sendable {
     let files = try TraceFiles.create(at: outputPath)
     self.init(
       board: board, configuration: configuration, fastRing: fastRing, mediumRing: mediumRing,
-      slowRing: slowRing, files: files)
+      slowRing: slowRing, files: files, lastPhase: lastPhase)
   }
 
   private init(
     board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
-    mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles
+    mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles,
+    lastPhase: UInt64
   ) {
     self.board = board
     self.configuration = configuration
@@ -102,7 +106,7 @@ final class Recording: @unchecked Sendable {
         offset: plan.slowOffset, ring: slowRing.producer, counters: counters + Tier.slow))
     self.files = files
     coreColumns = board.cpuCoreCount
-    marks = Marks(files.path)
+    marks = Marks(files.path, lastPhase: lastPhase)
     flusher =
       configuration.flushIntervalMilliseconds == 0
       ? nil

@@ -203,7 +203,7 @@ static void a_phase_that_is_never_ended_ends_with_the_trace(void) {
   fixture_remove(&f);
 }
 
-static void ids_begin_again_with_each_recording(void) {
+static void ids_go_on_from_one_recording_to_the_next(void) {
   fixture f = fixture_create();
   fnvm_engine *engine = started(&f);
   const uint64_t left_open = begin(engine, "first recording");
@@ -212,7 +212,7 @@ static void ids_begin_again_with_each_recording(void) {
   CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
   /* What was left open is not open in this one. */
   CHECK_EQUAL(fnvm_engine_phase_end(engine, left_open), FNVM_E_INVALID);
-  CHECK_EQUAL(begin(engine, "second recording"), 1);
+  CHECK_EQUAL(begin(engine, "second recording"), left_open + 1);
   fnvm_trace *trace = finished(&f, engine);
   REQUIRE(fnvm_trace_num_phases(trace) == 1);
   CHECK_TEXT(phase(trace, 0).name, "second recording");
@@ -574,7 +574,7 @@ int main(void) {
   RUN(each_thread_has_phases_of_its_own);
   RUN(threads_at_once_do_not_mix_their_phases);
   RUN(a_phase_that_is_never_ended_ends_with_the_trace);
-  RUN(ids_begin_again_with_each_recording);
+  RUN(ids_go_on_from_one_recording_to_the_next);
   RUN(what_cannot_be_marked_is_refused);
   RUN(an_engine_that_does_not_run_cannot_be_marked);
   RUN(open_phases_are_limited);

@@ -540,7 +540,8 @@ FNVM_API fnvm_status fnvm_engine_sync_labelled(fnvm_engine *engine, const char *
  *  threads at once; they are not sync points and do not count as such. Takes about a microsecond and blocks no
  *  longer than fnvm_engine_sync.
  *  @param name UTF-8, cut between characters to FNVM_MAX_NAME_BYTES bytes.
- *  @param id receives 1, 2, 3, …; the next recording begins with 1 again. Not NULL: fnvm_engine_phase_end needs it.
+ *  @param id receives 1, 2, 3, …; the engine's next recording goes on from there, so that an id from before ends no
+ *  phase of a later recording. Not NULL: fnvm_engine_phase_end needs it.
  *  @return FNVM_OK, FNVM_E_INVALID (also: an empty name; 4096 phases are open), FNVM_E_NOT_RUNNING, FNVM_E_IO
  *  (EAGAIN: the disk does not keep up), FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_phase_begin(fnvm_engine *engine, const char *name, uint64_t *id);
@@ -715,7 +716,7 @@ FNVM_API fnvm_status fnvm_trace_chunk(const fnvm_trace *trace, uint32_t index, f
 typedef struct fnvm_phase {
   uint32_t struct_size; /**< sizeof(fnvm_phase) */
   uint32_t thread;      /**< the thread that began it, as gettid() says */
-  uint64_t id;          /**< 1, 2, 3, … in the order of their beginnings; one that a crash lost is missing */
+  uint64_t id;          /**< grows in the order of their beginnings */
   uint64_t parent;      /**< the phase that it is inside of, 0: none */
   uint64_t depth;       /**< how many it is inside of */
   uint64_t begin_ns;    /**< nanoseconds since t = 0 */

@@ -448,19 +448,6 @@ inline EngineHandle make_engine(const std::string& output_path, const BoardConfi
 
 }  // namespace detail
 
-namespace detail {
-
-/** An engine, owned by an Engine and by its phases: one that outlives the Engine finds it stopped, not freed. */
-struct SharedEngine {
-  explicit SharedEngine(EngineHandle engine) : handle(std::move(engine)) {}
-
-  const EngineHandle handle;
-  /** How often it was stopped: ids begin again with each recording, so a phase has to know its own. */
-  std::atomic<uint64_t> stops{0};
-};
-
-}  // namespace detail
-
 /** Records one trace at a time, from threads of its own.
  *
  *  Thread-safety: every member function may be called from any thread at any time; the destructor
@@ -477,8 +464,7 @@ class Engine {
    *  @throws std::invalid_argument where the board has fewer than 1 or more than 16 cores, more
    *  than 8 rails or 16 zones, or a rate is outside 1 to 20000 Hz. */
   Engine(const std::string& output_path, const BoardConfig& board, const EngineConfig& config = {})
-      : shared_(std::make_shared<detail::SharedEngine>(
-            detail::make_engine(output_path, board, config))) {}
+      : shared_(detail::make_engine(output_path, board, config)) {}
 
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -496,11 +482,7 @@ class Engine {
    *  engine does not run.
    *  @throws std::runtime_error where the trace could not be written, after all that can be saved
    *  is. */
-  void stop() {
-    const fnvm_status status = fnvm_engine_stop(handle());
-    ++shared_->stops;
-    detail::check(status);
-  }
+  void stop() { detail::check(fnvm_engine_stop(handle())); }
 
   /** Returns once ten fast samples exist: about 10 ms after start(), whatever the rate.
    *  @throws std::runtime_error where the engine does not run, or is stopped meanwhile. */
@@ -555,9 +537,10 @@ class Engine {
   bool is_running() const { return fnvm_engine_is_running(handle()) != 0; }
 
  private:
-  fnvm_engine* handle() const noexcept { return shared_->handle.get(); }
+  fnvm_engine* handle() const noexcept { return shared_.get(); }
 
-  const std::shared_ptr<detail::SharedEngine> shared_;
+  // Its phases own it too: one that outlives the Engine finds it stopped, not freed.
+  const std::shared_ptr<fnvm_engine> shared_;
 };
 
 /** A phase that is in progress: Engine::phase() begins it, end() or the destructor ends it, on any thread.
@@ -574,13 +557,12 @@ class Engine::Phase {
     Phase taken(std::move(other));
     std::swap(shared_, taken.shared_);
     std::swap(id_, taken.id_);
-    std::swap(stops_, taken.stops_);
     return *this;
   }
 
   /** Ends the phase where it is open. A failure goes unheard here: call end() first where that matters. */
   ~Phase() {
-    if (shared_ && shared_->stops == stops_) (void)fnvm_engine_phase_end(shared_->handle.get(), id_);
+    if (shared_) (void)fnvm_engine_phase_end(shared_.get(), id_);
   }
 
   /** Ends the phase; those inside of it go on. Harmless where it was ended.
@@ -588,28 +570,23 @@ class Engine::Phase {
    *  then it is still open. */
   void end() {
     if (!shared_) return;
-    const std::shared_ptr<detail::SharedEngine> shared = std::move(shared_);
-    if (shared->stops != stops_)
-      throw StatusError(FNVM_E_NOT_RUNNING, 0, "the recording in which the phase began is over");
-    const fnvm_status status = fnvm_engine_phase_end(shared->handle.get(), id_);
+    const std::shared_ptr<fnvm_engine> shared = std::move(shared_);
+    const fnvm_status status = fnvm_engine_phase_end(shared.get(), id_);
     if (status == FNVM_E_IO) shared_ = shared;
     detail::check(status);
   }
 
-  /** @return 1, 2, 3, … of its recording: PhaseInfo::id of the trace. */
+  /** @return PhaseInfo::id of the trace. */
   uint64_t id() const noexcept { return id_; }
 
  private:
   friend class Engine;
 
-  Phase(std::shared_ptr<detail::SharedEngine> shared, const std::string& name)
-      : shared_(std::move(shared)), stops_(shared_->stops) {
-    detail::check(
-        fnvm_engine_phase_begin(shared_->handle.get(), detail::c_string("name", name), &id_));
+  Phase(std::shared_ptr<fnvm_engine> shared, const std::string& name) : shared_(std::move(shared)) {
+    detail::check(fnvm_engine_phase_begin(shared_.get(), detail::c_string("name", name), &id_));
   }
 
-  std::shared_ptr<detail::SharedEngine> shared_;  // none: it was ended
-  uint64_t stops_;
+  std::shared_ptr<fnvm_engine> shared_;  // none: it was ended
   uint64_t id_ = 0;
 };
 
@@ -625,7 +602,7 @@ struct Engine::Snapshot {
 
 /** A phase of a trace. */
 struct PhaseInfo {
-  uint64_t id = 0;        ///< 1, 2, 3, … in the order of their beginnings; one that a crash lost is missing
+  uint64_t id = 0;        ///< grows in the order of their beginnings
   uint64_t parent = 0;    ///< the phase that it is inside of, 0: none
   uint64_t depth = 0;     ///< how many it is inside of
   uint64_t begin_ns = 0;  ///< nanoseconds since t = 0

@@ -72,13 +72,12 @@ class Phase:
     [('decode', 0), ('token', 1), ('token', 1)]
     """
 
-    __slots__ = ("_is_open", "_recorder", "_recording", "id", "name")
+    __slots__ = ("_is_open", "_recorder", "id", "name")
 
     def __init__(self, recorder: NVMetrics, name: str) -> None:
         self.name = name
         self.id = 0
         self._recorder = recorder
-        self._recording = 0
         self._is_open = False
 
     def __enter__(self) -> Self:
@@ -86,8 +85,6 @@ class Phase:
             raise RuntimeError(
                 f"the phase {self.name!r} has begun and not ended: make another one with NVMetrics.phase"
             )
-        # Ids count anew in each recording: one of an earlier one must not end a phase of a later.
-        self._recording = self._recorder._recordings_ended
         self.id = self._recorder._engine.phase_begin(self.name)
         self._is_open = True
         return self
@@ -101,14 +98,12 @@ class Phase:
         if not self._is_open:
             return
         self._is_open = False
-        if self._recording != self._recorder._recordings_ended:
-            return
         try:
             self._recorder._engine.phase_end(self.id)
         except FastNVMetricsError as error:
             if error.status not in _NOT_RECORDING:
                 raise
-        except ValueError:  # it was one of a recording that another thread has just ended
+        except ValueError:  # it ended with its recording, and the next one runs
             pass
         except OSError as error:  # what the block has done is worth more
             self._warn("end", error)

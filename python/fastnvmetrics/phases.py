@@ -32,7 +32,7 @@ _MAX_NAME_BYTES = 87
 #: A phase: what ``read_trace(path)["phases"]`` is made of.
 PHASE = np.dtype(
     [
-        ("id", "u8"),  # 1, 2, 3, …; one that a crash lost is missing
+        ("id", "u8"),  # growing
         ("parent", "u8"),  # the id of the phase that it is inside of, 0: none
         ("depth", "u4"),  # how many it is inside of
         ("thread", "u4"),  # that began it, as gettid says

@@ -155,7 +155,6 @@ class NVMetrics:
             rail_samples=rail_samples,
         )
         self._notices_issued = 0
-        self._recordings_ended = 0
 
     def start(self) -> None:
         """Create the trace and start sampling. After `stop` it records anew, to the same path.
@@ -173,7 +172,7 @@ class NVMetrics:
         try:
             self._issue_notices()
         except RuntimeWarning:  # warnings are errors here, and a start that fails starts nothing
-            self._stop_engine()
+            self._engine.stop()
             raise
 
     def stop(self) -> None:
@@ -185,7 +184,7 @@ class NVMetrics:
             The trace could not be written; everything that could be saved is.
         """
         try:
-            self._stop_engine()
+            self._engine.stop()
         except Exception:
             with contextlib.suppress(RuntimeWarning):  # the failure itself is what counts
                 self._issue_notices()
@@ -361,7 +360,7 @@ class NVMetrics:
             self.wait_for_warmup()
         except BaseException:  # Ctrl-C too: __exit__ is not called when __enter__ fails
             if not was_running:
-                self._stop_engine()
+                self._engine.stop()
             raise
         return self
 
@@ -378,12 +377,6 @@ class NVMetrics:
             if exc is None:
                 raise
             _add_note(exc, f"fastnvmetrics: stopping the recording failed as well: {failure}")
-
-    def _stop_engine(self) -> None:
-        try:
-            self._engine.stop()
-        finally:
-            self._recordings_ended += 1  # phases that are open now have ended with it
 
     def _issue_notices(self) -> None:
         notices = self.notices

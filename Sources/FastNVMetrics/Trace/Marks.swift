@@ -9,7 +9,7 @@ final class Marks: @unchecked Sendable {
   private let events = MarkLog(.phaseEvents)
   /// The phases that are open, in the order of their beginnings.
   private var open: [OpenPhase] = []
-  private var lastPhase: UInt64 = 0
+  private(set) var lastPhase: UInt64
   private let path: SystemPath
 
   private struct OpenPhase {
@@ -19,8 +19,14 @@ final class Marks: @unchecked Sendable {
 
   static let maxOpenPhases = 4096
 
-  /// - Parameter path: of the trace, for messages.
-  init(_ path: SystemPath) { self.path = path }
+  /// - Parameters:
+  ///   - path: of the trace, for messages.
+  ///   - lastPhase: the last id that was given out. The ids of an engine go on from one recording to the next, so that one
+  ///     from before ends no phase of a later one.
+  init(_ path: SystemPath, lastPhase: UInt64) {
+    self.path = path
+    self.lastPhase = lastPhase
+  }
 
   /// Now, for those who mark.
   struct Moment {

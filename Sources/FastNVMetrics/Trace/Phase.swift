@@ -1,6 +1,6 @@
 /// A phase of a trace: a stretch of time with a name.
 public struct Phase: Equatable, Sendable {
-  /// 1, 2, 3, … in the order of their beginnings; one that a crash lost is missing.
+  /// Grows in the order of their beginnings. The first recording of an engine begins with 1.
   public var id: UInt64
   /// What it was called.
   public var name: String
