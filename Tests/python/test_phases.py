@@ -214,7 +214,7 @@ def test_a_phase_of_an_earlier_recording_ends_none_of_a_later_one(
         nv.start()
         after = nv.phase("after")
         after.__enter__()
-        assert after.id == 1
+        assert after.id == 2
     trace = finish()
     assert names(trace) == ["after"]
     assert not trace["phases"]["was_ended"][0]

@@ -11,6 +11,7 @@ needs numpy alone.
 >>> data["power_mw"].mean(axis=0)  # doctest: +SKIP
 """
 
+from .analysis import summarize
 from .board import (
     BoardConfig,
     PowerRailConfig,
@@ -19,8 +20,10 @@ from .board import (
     get_board_config,
     total_power_rails,
 )
+from .comparison import Comparison, Difference, PhaseComparison, compare
 from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError
+from .frames import to_arrow, to_pandas, to_polars
 from .mapped import MappedTrace, map_trace
 from .native_paths import get_include, get_library_dir
 from .phase import Phase
@@ -28,27 +31,47 @@ from .phases import in_phase
 from .recorder import NVMetrics, recover
 from .snapshot import RailSnapshot, Snapshot
 from .stats import LatenessStats, SourceStats, Stats, TierStats
+from .summary import (
+    Distribution,
+    PhaseGroup,
+    PhaseSummary,
+    RailSummary,
+    Repeats,
+    Summary,
+    ZoneSummary,
+)
 from .trace import read_trace
 from .trace_data import TraceData, TraceHeader
 
 __all__ = [
     "BoardConfig",
+    "Comparison",
+    "Difference",
+    "Distribution",
     "FastNVMetricsError",
     "LatenessStats",
     "MappedTrace",
     "NVMetrics",
     "NodeReport",
     "Phase",
+    "PhaseComparison",
+    "PhaseGroup",
+    "PhaseSummary",
     "PowerRailConfig",
     "RailSnapshot",
+    "RailSummary",
+    "Repeats",
     "Snapshot",
     "SourceStats",
     "Stats",
+    "Summary",
     "ThermalZoneConfig",
     "TierStats",
     "TraceData",
     "TraceHeader",
+    "ZoneSummary",
     "__version__",
+    "compare",
     "detect_board",
     "doctor",
     "get_board_config",
@@ -59,6 +82,10 @@ __all__ = [
     "read_trace",
     "recover",
     "restore_sensors",
+    "summarize",
+    "to_arrow",
+    "to_pandas",
+    "to_polars",
     "total_power_rails",
 ]
 

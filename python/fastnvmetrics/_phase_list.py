@@ -1,0 +1,83 @@
+"""The phases of a trace as a list, whichever way they were marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["TracePhase", "end_of", "phases_of"]
+
+
+@dataclass(frozen=True)
+class TracePhase:
+    """A stretch of time with a name; times in seconds since t = 0."""
+
+    name: str
+    begin_s: float
+    end_s: float
+    id: int = 0
+    parent: int = 0
+    depth: int = 0
+    thread: int = 0
+    was_ended: bool = True
+
+
+def end_of(trace: Any) -> float:
+    """Return when a trace ends: at its last fast sample, else at the last of another tier."""
+    for key in ("fast_time_s", "medium_time_s", "slow_time_s"):
+        times = trace[key]
+        if len(times):
+            return max(float(times[-1]), 0.0)
+    return 0.0
+
+
+def phases_of(trace: Any) -> list[TracePhase]:
+    """Return the phases by their beginnings; where there are none, those between sync points."""
+    rows = trace["phases"] if "phases" in trace else None
+    if rows is None or not len(rows):
+        return _between_sync_points(trace)
+    last = end_of(trace)
+    found = []
+    for row in rows:
+        begin, end = int(row["begin_ns"]) * 1e-9, int(row["end_ns"]) * 1e-9
+        was_ended = bool(row["was_ended"])
+        if not was_ended:
+            end = max(begin, last)
+        found.append(
+            TracePhase(
+                name=str(row["name"]),
+                begin_s=begin,
+                end_s=max(begin, end),
+                id=int(row["id"]),
+                parent=int(row["parent"]),
+                depth=int(row["depth"]),
+                thread=int(row["thread"]),
+                was_ended=was_ended,
+            )
+        )
+    return found
+
+
+def _between_sync_points(trace: Any) -> list[TracePhase]:
+    """Return a phase from each sync point to the next, by their labels where they have some.
+
+    A label knows its time; else it is that of the first sample after the sync point.
+    """
+    ids = np.asarray(trace["sync_id"])
+    times = trace["fast_time_s"]
+    rows = trace["sync_labels"] if "sync_labels" in trace else ()
+    labels = {int(row["sync_id"]): (str(row["label"]), int(row["time_ns"])) for row in rows}
+    names: list[tuple[int, str]] = []
+    begins: list[float] = []
+    for row in np.flatnonzero(np.diff(ids, prepend=np.zeros(1, ids.dtype))):
+        sync_id = int(ids[row])
+        label, time_ns = labels.get(sync_id, (f"sync {sync_id}", None))
+        names.append((sync_id, label))
+        begins.append(float(times[row]) if time_ns is None else time_ns * 1e-9)
+    ends = [*begins[1:], end_of(trace)]
+    return [
+        TracePhase(name, begin, max(begin, end), id=sync_id)
+        for (sync_id, name), begin, end in zip(names, begins, ends)
+    ]

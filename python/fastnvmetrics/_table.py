@@ -1,0 +1,37 @@
+"""Aligned columns, and numbers with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+__all__ = ["known", "plus_minus", "table"]
+
+
+def table(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Return rows as lines; the first `left` columns stand left, the others right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def known(value: float | None, spec: str, unit: str) -> str:
+    """Return a number with its unit, ``?`` where it is not known."""
+    return "?" if value is None else f"{value:{spec}}{unit}"
+
+
+def plus_minus(value: float | None, uncertainty: float | None, unit: str) -> str:
+    """Return ``12.31 ± 0.22 J``: two figures of the uncertainty, and the value to match."""
+    if value is None:
+        return "?"
+    if uncertainty is None:
+        return f"{value:.4g} ± ? {unit}"
+    if uncertainty <= 0 or not math.isfinite(uncertainty):
+        return f"{value:.4g} ± {uncertainty:.2g} {unit}"
+    decimals = max(1 - math.floor(math.log10(uncertainty)), 0)
+    return f"{value:.{decimals}f} ± {uncertainty:.{decimals}f} {unit}"
