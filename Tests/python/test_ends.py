@@ -35,8 +35,12 @@ def trace(tmp_path: Path) -> Path:
 
 def run(script: str, trace: Path) -> subprocess.CompletedProcess[str]:
     """The time-out is there to name a hang, not to measure."""
+    # From 3.12 on Python warns of any fork beside threads.
     return subprocess.run(
-        [sys.executable, "-c", BEGIN + script, str(trace)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", BEGIN + script, str(trace)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

@@ -117,8 +117,9 @@ except OSError as error:
 """
     done = run(script, root, tmp_path / "run.bin")
     assert done.returncode == 0
-    assert "samples were lost" in done.stderr  # the warning; and nothing else
-    assert done.stderr.count("\n") == 1
+    # The warning and nothing else; from 3.13 on its line of the program follows.
+    assert "samples were lost" in done.stderr.splitlines()[0]
+    assert done.stderr.splitlines()[1:] in ([], ["  nv.stop()"])
     assert done.stdout.split() == [str(errno.EFBIG), "True"]
 
 

@@ -177,8 +177,23 @@ time.sleep(60)
         parent.stdout.close()
 
 
+def can_be_run_by_nobody() -> bool:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "import fastnvmetrics"],
+            user=NOBODY,
+            group=NOBODY,
+            stderr=subprocess.DEVNULL,
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_without_the_right_to_set_them_a_recording_goes_on(tree: Path, tmp_path: Path) -> None:
+    if not can_be_run_by_nobody():
+        pytest.skip("this Python lies where only its owner may run it")
     for parent in (tree, *tree.parents):
         if parent != Path("/") and parent.owner() == "root":
             parent.chmod(parent.stat().st_mode | 0o755)
