@@ -230,6 +230,7 @@ static void what_cannot_be_marked_is_refused(void) {
   const uint64_t wrong[] = {once, 0, 2, 77, UINT64_MAX};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     CHECK_EQUAL(fnvm_engine_phase_end(engine, wrong[i]), FNVM_E_INVALID);
+  CHECK(strstr(fnvm_last_error_message(), " 18446744073709551615 ") != NULL);
   CHECK_EQUAL(fnvm_engine_phase_begin(engine, "", &id), FNVM_E_INVALID);
   CHECK_EQUAL(fnvm_engine_phase_begin(engine, NULL, &id), FNVM_E_INVALID);
   CHECK_EQUAL(fnvm_engine_phase_begin(engine, "no id", NULL), FNVM_E_INVALID);

@@ -308,6 +308,20 @@ static void a_complete_trace_needs_no_recovery(void) {
   specimen_remove(&s);
 }
 
+/* What was cut off is nowhere else: success would say that the trace can be read. */
+static void a_complete_trace_that_was_cut_short_is_not_called_complete(void) {
+  specimen s = specimen_create();
+  int recovered = 77;
+  const char *path = fixture_path(&s.tree, "run.bin");
+  const fnvm_file_header *header = (const fnvm_file_header *)(const void *)s.bytes;
+  REQUIRE(header->num_fast_samples > 0);
+  REQUIRE(truncate(path, (off_t)sizeof *header + 50) == 0);
+  CHECK_EQUAL(fnvm_trace_recover(path, &recovered), FNVM_E_FORMAT);
+  CHECK(strncmp(fnvm_last_error_message(), "Truncated: ", 11) == 0);
+  CHECK_EQUAL(recovered, 77);
+  specimen_remove(&s);
+}
+
 int main(void) {
   unsetenv("FASTNVMETRICS_ROOT");
   RUN(null_is_refused_everywhere);
@@ -321,5 +335,6 @@ int main(void) {
   RUN(chunks_are_read_and_damaged_ones_refused);
   RUN(random_damage_is_survived);
   RUN(a_complete_trace_needs_no_recovery);
+  RUN(a_complete_trace_that_was_cut_short_is_not_called_complete);
   return finish();
 }

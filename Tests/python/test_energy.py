@@ -393,3 +393,19 @@ def test_the_table_is_aligned_and_has_units() -> None:
     assert len(lines["prefill"]) == len(lines["phase"]) == len(lines["(whole)"])
     assert "2.4000 ± 0.0063 J" in lines["prefill"] and "50.0 %" in lines["prefill"]
     assert str(fm.summarize(trace)["decode"].instances[0]).startswith("phase")  # type: ignore[arg-type]
+
+
+def test_a_name_sends_no_commands_to_a_terminal() -> None:
+    trace = ps.sampled(constant(4.0))
+    trace["phases"] = ps.phases(("red\x1b[31m\nnext", 0.1, 0.5))
+    text = str(fm.summarize(trace))  # type: ignore[arg-type]
+    assert "red\ufffd[31m\ufffdnext" in text and "\x1b" not in text
+
+
+def test_times_that_are_no_numbers_are_no_harm() -> None:
+    trace = ps.sampled(constant(4.0))
+    trace["fast_time_s"][3] = np.nan
+    trace["medium_time_s"][20] = np.nan
+    summary = fm.summarize(trace)  # type: ignore[arg-type]
+    assert "nan" not in str(summary)
+    assert summary.whole.rails[0].energy_j in (None, pytest.approx(8.0, rel=0.02))

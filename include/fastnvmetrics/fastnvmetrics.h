@@ -743,7 +743,8 @@ FNVM_API const char *fnvm_trace_sync_label(const fnvm_trace *trace, uint64_t syn
 /** Completes a trace whose recorder was killed or crashed, from the file and the spools beside it
  *  (docs/trace-format.md). Does nothing to a trace that is complete. Blocks for the file system.
  *  @param recovered NULL, or receives 1 where the trace was completed now, 0 where it was complete.
- *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (EBUSY: it is being recorded), FNVM_E_FORMAT. */
+ *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_IO (EBUSY: it is being recorded), FNVM_E_FORMAT (also: it was complete
+ *  and has been cut short). */
 FNVM_API fnvm_status fnvm_trace_recover(const char *path, int *recovered);
 
 #ifdef __cplusplus

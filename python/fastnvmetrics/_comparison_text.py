@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._table import table
+from ._table import printable, table
 from .comparison import Comparison, Difference, PhaseComparison
 
 __all__ = ["comparison_text"]
@@ -19,7 +19,7 @@ def comparison_text(comparison: Comparison) -> str:
         if names:
             lines += ["", f"only in {side}: {', '.join(names)}"]
     lines += ["", "± is half a 95 % interval; differs: whether the difference is beyond it."]
-    return "\n".join(lines).lstrip("\n")
+    return "\n".join(map(printable, lines)).lstrip("\n")
 
 
 def _block(phase: PhaseComparison) -> list[str]:

@@ -42,7 +42,7 @@ class PowerCurve:
     def __init__(
         self, times: Floats, watts: Floats, period_s: float, refresh_s: float | None, lag_s: float
     ) -> None:
-        known = np.isfinite(watts)
+        known = np.isfinite(watts) & np.isfinite(times)
         self.times: Floats = times[known]
         self.watts: Floats = watts[known]
         self.refresh_s = refresh_s

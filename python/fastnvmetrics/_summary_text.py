@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ._table import known, plus_minus, table
+from ._table import known, plus_minus, printable, table
 from .summary import Distribution, PhaseGroup, PhaseSummary, RailSummary, Repeats, Summary
 
 __all__ = ["phase_text", "summary_text"]
@@ -31,7 +31,7 @@ def summary_text(summary: Summary) -> str:
     lines += [*summary.notes, *(f"(whole) {note}" for note in whole.notes)]
     for group in summary.phases:
         lines += _notes_of(group)
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def phase_text(phase: PhaseSummary) -> str:
@@ -47,7 +47,7 @@ def phase_text(phase: PhaseSummary) -> str:
     lines += ["", *table(rows, left=1)]
     if zones:
         lines += ["", "hottest: " + ", ".join(zones)]
-    return "\n".join([*lines, *phase.notes])
+    return "\n".join(map(printable, [*lines, *phase.notes]))
 
 
 def _row(phase: PhaseSummary) -> tuple[str, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["known", "plus_minus", "table"]
+__all__ = ["known", "plus_minus", "printable", "table"]
 
 
 def table(rows: Sequence[Sequence[str]], left: int) -> list[str]:
     """Return rows as lines; the first `left` columns stand left, the others right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     return [
         "  ".join(
@@ -18,6 +19,11 @@ def table(rows: Sequence[Sequence[str]], left: int) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def printable(text: str) -> str:
+    """Return a text that is one line and sends a terminal no commands: names are anybody's."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def known(value: float | None, spec: str, unit: str) -> str:

@@ -14,4 +14,8 @@ func joined(_ parts: String...) -> String {
 func decimal(_ value: Int64) -> String { "\(value)" }
 
 /// A number as text.
+@inline(never)
+func decimal(_ value: UInt64) -> String { "\(value)" }
+
+/// A number as text.
 func decimal<Value: BinaryInteger>(_ value: Value) -> String { decimal(Int64(clamping: value)) }

@@ -19,14 +19,16 @@ public final class Trace: Sendable {
     let file = try MappedFile(path, purpose: "read the trace")
     let header = try Self.checkedHeader(file.bytes, path)
     guard let offsets = header.offsets, offsets[offsets.count - 1] <= UInt64(file.bytes.count)
-    else {
-      throw FNVMError(
-        .format, path: path,
-        joined(
-          "Truncated: ", path.description, " has ", decimal(file.bytes.count),
-          " bytes, its header counts more"))
-    }
+    else { throw Self.truncated(path, byteCount: file.bytes.count) }
     self.init(file: file, header: header, offsets: offsets.map { Int($0) }, path: path)
+  }
+
+  static func truncated(_ path: SystemPath, byteCount: Int) -> FNVMError {
+    FNVMError(
+      .format, path: path,
+      joined(
+        "Truncated: ", path.description, " has ", decimal(byteCount),
+        " bytes, its header counts more"))
   }
 
   private init(

@@ -20,7 +20,14 @@ extension Trace {
         status.is_directory ? ErrorNumber.isDirectory : ErrorNumber.invalid, "recover the trace",
         path)
     }
-    guard try header(of: readable, path).isUnfinished else { return false }
+    let found = try header(of: readable, path)
+    guard found.isUnfinished else {
+      // Closed and cut short afterwards: nothing beside it has what is missing.
+      if let size = readable.status?.size, (found.byteCount ?? .max) > UInt64(clamping: size) {
+        throw truncated(path, byteCount: Int(size))
+      }
+      return false
+    }
 
     let trace = try OwnedDescriptor(
       opening: location.name, in: location.directory.rawValue,
