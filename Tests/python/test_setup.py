@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,9 +76,9 @@ def test_a_missing_or_old_swift_is_told_in_a_sentence(tmp_path: Path, found: str
         swift.write_text(f"#!/bin/sh\necho 'Swift version {found} (swift-{found}-RELEASE)'\n")
         swift.chmod(0o755)
     for name in ("bash", "sed", "sort", "head", "mkdir", "dirname"):
-        (tmp_path / "bin" / name).symlink_to(next(
-            path for place in os.get_exec_path() if (path := Path(place) / name).exists()
-        ))
+        command = shutil.which(name)
+        assert command is not None
+        (tmp_path / "bin" / name).symlink_to(command)
     done = subprocess.run(
         ["bash", script, "--output", tmp_path / "out"],
         env={"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)},
