@@ -70,14 +70,21 @@ func engineHandle(_ engine: OpaquePointer) -> EngineHandle {
   Unmanaged<EngineHandle>.fromOpaque(UnsafeRawPointer(engine)).takeUnretainedValue()
 }
 
-/// The options as the caller filled them; nil where their size is not one this version knows.
-private func configuration(_ options: UnsafePointer<fnvm_options>?) -> EngineConfiguration? {
+/// The options as the caller filled them.
+///
+/// - Throws: `.invalid` where this version does not know their size or what a field says.
+private func configuration(
+  _ options: UnsafePointer<fnvm_options>?
+) throws(FNVMError) -> EngineConfiguration {
   guard let options else { return EngineConfiguration() }
   // Only the size may be read before it is known to be right.
   let size = Int(UnsafeRawPointer(options).loadUnaligned(as: UInt32.self))
   let firstVersion = 16
   guard size >= firstVersion, size <= MemoryLayout<fnvm_options>.size, size % 4 == 0 else {
-    return nil
+    throw FNVMError(
+      code: .invalid,
+      message:
+        "options.struct_size is \(size), and none that this version knows: begin with FNVM_OPTIONS_INIT")
   }
   // What the caller's header did not have yet has its usual value.
   var configuration = EngineConfiguration()
@@ -87,6 +94,14 @@ private func configuration(_ options: UnsafePointer<fnvm_options>?) -> EngineCon
   given.cpu = -1
   withUnsafeMutableBytes(of: &given) {
     $0.copyMemory(from: UnsafeRawBufferPointer(start: options, count: size))
+  }
+  // A later version may give other values a meaning.
+  let flags = [given.write_stats, given.write_metadata]
+  guard (-1...1).contains(given.native_rates), given.cpu >= -1, flags.allSatisfy({ $0 <= 1 }) else {
+    throw FNVMError(
+      code: .invalid,
+      message:
+        "of the options native_rates is -1, 0 or 1, cpu is -1 or a CPU, and write_stats and write_metadata are 0 or 1")
   }
   configuration.fastHz = given.fast_hz
   configuration.mediumHz = given.medium_hz
@@ -116,10 +131,8 @@ public func engineCreate(
   guard let out else { return invalid("fnvm_engine_create: out is NULL") }
   out.pointee = nil
   guard let outputPath else { return invalid("fnvm_engine_create: output_path is NULL") }
-  guard let configuration = configuration(options) else {
-    return invalid("fnvm_engine_create: options.struct_size is none that this version knows")
-  }
   return status { () throws(FNVMError) in
+    let configuration = try configuration(options)
     let config: BoardConfig
     if let board { config = boardHandle(board).config } else { config = try BoardConfig.detect() }
     let engine = try Engine(

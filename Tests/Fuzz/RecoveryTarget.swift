@@ -16,8 +16,10 @@ enum RecoveryTarget: FuzzTarget {
     let scene = mode & 1 == 0 ? CrashScene(raw: &input) : CrashScene(built: &input)
     scene.place(at: path)
 
-    let refusal = TraceTarget.headerRefusal(of: scene.trace)
-    let isUnfinished = refusal == nil && TraceTarget.isUnfinished(scene.trace)
+    let headerRefusal = TraceTarget.headerRefusal(of: scene.trace)
+    let isUnfinished = headerRefusal == nil && TraceTarget.isUnfinished(scene.trace)
+    // One that was closed and is cut short is not made whole again.
+    let refusal = isUnfinished ? nil : TraceTarget.refusal(of: scene.trace)
     do throws(FNVMError) {
       let isRecovered = try Trace.recover(path: SystemPath(path))
       check(refusal == nil, "what is no trace is refused: \(refusal ?? "")")

@@ -328,6 +328,24 @@ static fnvm_options options_with(int rate, uint32_t hz) {
   return options;
 }
 
+/* A later version may give them a meaning. */
+static void options_say_nothing_that_is_not_known(void) {
+  fnvm_board *board = NULL;
+  fnvm_engine *engine = NULL;
+  REQUIRE(fnvm_board_create("board", 1, NULL, &board) == FNVM_OK);
+  for (int i = 0; i < 5; i++) {
+    fnvm_options options = FNVM_OPTIONS_INIT;
+    if (i == 0) options.native_rates = 7;
+    if (i == 1) options.native_rates = -2;
+    if (i == 2) options.cpu = -5;
+    if (i == 3) options.write_stats = 55;
+    if (i == 4) options.write_metadata = 2;
+    CHECK_EQUAL(fnvm_engine_create("run.bin", board, &options, &engine), FNVM_E_INVALID);
+    CHECK(engine == NULL && strstr(fnvm_last_error_message(), "native_rates") != NULL);
+  }
+  fnvm_board_free(board);
+}
+
 static void options_survive_every_size_and_rate(void) {
   fnvm_engine *engine;
   fnvm_board *board = fixture_board(&tree);
@@ -490,6 +508,7 @@ int main(void) {
   RUN(sensors_survive_every_argument);
   RUN(engines_survive_every_argument);
   RUN(options_survive_every_size_and_rate);
+  RUN(options_say_nothing_that_is_not_known);
   RUN(traces_survive_every_argument);
   RUN(names_of_any_number);
   RUN(messages_stay_whole_however_long_what_they_name);

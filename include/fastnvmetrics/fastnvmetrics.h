@@ -334,7 +334,8 @@ FNVM_API void fnvm_notices_free(fnvm_notices *notices);
  *
  * - Times are in seconds since t = 0, which is when fnvm_engine_start took its first readings; start_monotonic_ns of
  *   the header says when that was, for a program that has times of its own.
- * - A value that is not known is NaN, or -1 in emc_util; integers then hold the last one that was.
+ * - A value that is not known is NaN, or -1 in emc_util; integers then hold the last one that was,
+ *   0 before the first; FNVM_FLAG_GPU_AVAILABLE tells whether gpu_load was ever known.
  * - Slots beyond the board's cores, rails and zones are 0.
  * - Fields may be misaligned: compilers know that of these structs, but a pointer to a field does not. Copy it. */
 
