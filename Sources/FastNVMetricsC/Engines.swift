@@ -84,7 +84,8 @@ private func configuration(
     throw FNVMError(
       code: .invalid,
       message:
-        "options.struct_size is \(size), and none that this version knows: begin with FNVM_OPTIONS_INIT")
+        "options.struct_size is \(size), and none that this version knows: begin with FNVM_OPTIONS_INIT"
+    )
   }
   // What the caller's header did not have yet has its usual value.
   var configuration = EngineConfiguration()
@@ -101,7 +102,8 @@ private func configuration(
     throw FNVMError(
       code: .invalid,
       message:
-        "of the options native_rates is -1, 0 or 1, cpu is -1 or a CPU, and write_stats and write_metadata are 0 or 1")
+        "of the options native_rates is -1, 0 or 1, cpu is -1 or a CPU, and write_stats and write_metadata are 0 or 1"
+    )
   }
   configuration.fastHz = given.fast_hz
   configuration.mediumHz = given.medium_hz

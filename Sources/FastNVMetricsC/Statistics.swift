@@ -61,7 +61,8 @@ public func engineSourceStats(
     guard index < sources.count else {
       throw FNVMError(
         code: .invalid,
-        message: "fnvm_engine_source_stats: there are \(sources.count) sources, none of number \(index)"
+        message:
+          "fnvm_engine_source_stats: there are \(sources.count) sources, none of number \(index)"
       )
     }
     let source = sources[Int(index)]

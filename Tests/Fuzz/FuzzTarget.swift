@@ -15,7 +15,8 @@ protocol FuzzTarget {
 
 private var fuzzTargets: [any FuzzTarget.Type] {
   [
-    TraceTarget.self, ChunksTarget.self, PhasesTarget.self, RecoveryTarget.self, StatTarget.self, MeminfoTarget.self,
+    TraceTarget.self, ChunksTarget.self, PhasesTarget.self, RecoveryTarget.self, StatTarget.self,
+    MeminfoTarget.self,
     GPUTarget.self, NumberTarget.self, CPUListTarget.self, BoardTarget.self, CPUTarget.self,
     SensorsTarget.self,
   ]

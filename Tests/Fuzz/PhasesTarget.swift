@@ -38,7 +38,9 @@ enum PhasesTarget: FuzzTarget {
     let (id, parent, time) = (input.byte(), input.byte(), input.byte())
     let name = input.take(Int(input.byte() % 96)).prefix(88)
     // Some numbers at the end of what there is.
-    func wide(_ byte: UInt8) -> UInt64 { byte > 0xF0 ? UInt64.max - UInt64(byte & 15) : UInt64(byte) }
+    func wide(_ byte: UInt8) -> UInt64 {
+      byte > 0xF0 ? UInt64.max - UInt64(byte & 15) : UInt64(byte)
+    }
     let fixed = u64(wide(time) &* 100_000) + u64(1) + [kind & 7, 0, 0, 0, 9, 0, 0, 0]
     return fixed + u64(wide(id)) + u64(wide(parent)) + name
       + [UInt8](repeating: 0, count: 88 - name.count)
@@ -102,8 +104,10 @@ enum PhasesTarget: FuzzTarget {
       [], begin, begin + inner + [3, 2, 0, 3, 0, 3, 1, 0, 4, 0], begin + begin,
       begin + [3, 1, 0, 0, 0, 3, 1, 0, 9, 0], [3, 1, 0, 1, 0] + begin,
       [1, 1, 0, 1, 3, 0x78, 0x79, 0x7A, 1, 3, 0, 2, 0, 1, 4, 0, 2, 0, 1, 2, 0, 2, 0],
-      begin + [0xFE] + inner, begin + [7, 1, 2, 3] + inner, [2, 0xFF, 0xFF, 0xFF, 4, 0xC3, 0x28, 0xFF, 0],
-      [2, 3, 3, 1, 0], [2, 5, 9, 1, 90] + [UInt8](repeating: 0xC3, count: 90), [0, 1, 1, 1, 0, 6, 1, 1, 1, 0],
+      begin + [0xFE] + inner, begin + [7, 1, 2, 3] + inner,
+      [2, 0xFF, 0xFF, 0xFF, 4, 0xC3, 0x28, 0xFF, 0],
+      [2, 3, 3, 1, 0], [2, 5, 9, 1, 90] + [UInt8](repeating: 0xC3, count: 90),
+      [0, 1, 1, 1, 0, 6, 1, 1, 1, 0],
     ]
   }
 }

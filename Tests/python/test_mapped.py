@@ -127,6 +127,15 @@ def test_sync_id_is_an_array_of_its_own_each_time(write: Write) -> None:
         assert trace.sync_id.tolist() == trace["sync_id"].tolist() == [0, 0, 1, 1]
 
 
+def test_read_trace_maps_when_asked_to(write: Write) -> None:
+    path = write(build.trace(fast=4))
+    with read_trace(path, mmap=True) as mapped:
+        assert isinstance(mapped, MappedTrace)
+        assert mapped["fast_time_s"].tolist() == read_trace(path)["fast_time_s"].tolist()
+    with pytest.raises(ValueError, match="cannot be aligned"):
+        read_trace(path, "fast", mmap=True)  # type: ignore[call-overload]
+
+
 def test_keys_are_those_of_trace_data(write: Write) -> None:
     with map_trace(write(build.trace(2))) as trace:
         assert "cpu_util" in trace and "board_name" in trace and "fast" not in trace

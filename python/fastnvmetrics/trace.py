@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from .chunks import read_facts, read_phase_records
 from .phases import decode
 from .trace_data import TraceData
 
+if TYPE_CHECKING:
+    from .mapped import MappedTrace
+
 __all__ = ["TraceData", "read_trace"]
 
 # Records are read in blocks and taken apart into columns, so that the file is never held a second
@@ -32,7 +35,19 @@ __all__ = ["TraceData", "read_trace"]
 _BLOCK_BYTES = 1 << 18
 
 
-def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceData:
+@overload
+def read_trace(
+    path: PathLike, align: Literal["fast"] | None = None, mmap: Literal[False] = False
+) -> TraceData: ...
+
+
+@overload
+def read_trace(path: PathLike, align: None = None, *, mmap: Literal[True]) -> MappedTrace: ...
+
+
+def read_trace(
+    path: PathLike, align: Literal["fast"] | None = None, mmap: bool = False
+) -> TraceData | MappedTrace:
     """Read a whole trace.
 
     The file is read in blocks of 256 KiB: memory goes to the arrays and, for a while, the marks. To
@@ -47,6 +62,8 @@ def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceDat
         onto `fast_time_s`, so that every array has N rows: each row has the last values taken at or
         before its time, and NaN (0 in integers) before the tier's first. `medium_time_s` and
         `slow_time_s` stay as they are.
+    mmap
+        True maps the file instead, as `map_trace` does: for long traces.
 
     Returns
     -------
@@ -55,14 +72,16 @@ def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceDat
         damaged file holds are made sense of: a mark at or past the last sample labels nothing,
         marks out of order are put in order of their samples, and of several at one sample the last
         in the file wins. A damaged chunk is a `RuntimeWarning`, and None under `metadata` or `stats`; of
-        phases that were damaged, `phases` and `sync_labels` hold what can be told.
+        phases that were damaged, `phases` and `sync_labels` hold what can be told. With `mmap` a
+        `MappedTrace`, which answers to the same keys.
 
     Raises
     ------
     ValueError
         The file is no complete trace: ``File too small``, ``Bad magic``, ``Unsupported version``,
         ``Corrupt header``, ``Unfinished trace`` (to be completed with ``fastnvmetrics recover
-        PATH``) or ``Truncated``. Also for another value of `align`.
+        PATH``) or ``Truncated``. Also for another value of `align`, and for one
+        with `mmap`: rows that are carried forward are in no file.
     OSError
         The file cannot be read, or is none.
     TypeError
@@ -75,6 +94,12 @@ def read_trace(path: PathLike, align: Literal["fast"] | None = None) -> TraceDat
     """
     if align is not None and align != "fast":
         raise ValueError(f"align must be None or 'fast', not {align!r}")
+    if mmap:
+        if align is not None:
+            raise ValueError("a trace that is mapped cannot be aligned: leave out mmap or align")
+        from .mapped import map_trace
+
+        return map_trace(path)
     path = os.fspath(path)
     with open_regular(path) as file:
         try:

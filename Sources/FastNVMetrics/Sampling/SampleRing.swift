@@ -82,7 +82,8 @@ struct SampleRing: ~Copyable {
     return closed > 0 && copy(closed &- 1, bytes, to: out)
   }
 
-  private func copy(_ number: UInt64, _ bytes: Range<Int>, to out: UnsafeMutableRawPointer) -> Bool {
+  private func copy(_ number: UInt64, _ bytes: Range<Int>, to out: UnsafeMutableRawPointer) -> Bool
+  {
     let record = memory + Int(truncatingIfNeeded: number & (capacity &- 1)) &* recordSize
     (out + bytes.lowerBound).copyMemory(from: record + bytes.lowerBound, byteCount: bytes.count)
     // The place of this record is begun anew a whole round later.

@@ -69,10 +69,11 @@ import Testing
 }
 
 @Suite struct RailRateTests {
-  @Test(arguments: [
-    (100, 0, nil, 100), (1000, 0, nil, 1000), (2000, 0, nil, nil), (2000, 0, false, 2000),
-    (100, 0, true, nil), (100, 50, true, 50), (100, 500, nil, 100),
-  ] as [(UInt32, UInt32, Bool?, UInt32?)])
+  @Test(
+    arguments: [
+      (100, 0, nil, 100), (1000, 0, nil, 1000), (2000, 0, nil, nil), (2000, 0, false, 2000),
+      (100, 0, true, nil), (100, 50, true, 50), (100, 500, nil, 100),
+    ] as [(UInt32, UInt32, Bool?, UInt32?)])
   func railsAreReadAtARateOfTheUsersUnlessTheirSensorsDecide(
     mediumHz: UInt32, currentHz: UInt32, native: Bool?, expected: UInt32?
   ) {

@@ -47,7 +47,8 @@ import Testing
           available += 1000
           try tree.rewrite(
             "proc/meminfo",
-            "MemTotal:       16000000 kB\nMemFree:          100 kB\nMemAvailable:   \(available) kB\n")
+            "MemTotal:       16000000 kB\nMemFree:          100 kB\nMemAvailable:   \(available) kB\n"
+          )
           try engine.waitForSamples(fast: engine.counts.fastSamples + 5)
         }
       }

@@ -210,7 +210,8 @@ import Testing
       #expect(fast.gpuLoad == taken.gpuLoad && fast.ramUsedKB == taken.ramUsedKB)
       #expect(fast.emcUtilization == taken.emcUtilization)
       #expect(trace.fast.contains { $0.cpuAggregate == fast.cpuAggregate })
-      #expect(fast.cpuUtilization.count == 12 && medium.powerMW.count == trace.medium[0].powerMW.count)
+      #expect(
+        fast.cpuUtilization.count == 12 && medium.powerMW.count == trace.medium[0].powerMW.count)
       #expect(trace.medium.contains(medium) && trace.slow.contains(slow))
     }
   }

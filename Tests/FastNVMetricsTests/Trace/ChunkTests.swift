@@ -14,10 +14,11 @@ import Testing
     return tree.output()
   }
 
-  @Test(arguments: [
-    ("", 0), ("a", 0xE8B7_BE43), ("123456789", 0xCBF4_3926),
-    ("The quick brown fox jumps over the lazy dog", 0x414F_A339),
-  ] as [(String, UInt32)])
+  @Test(
+    arguments: [
+      ("", 0), ("a", 0xE8B7_BE43), ("123456789", 0xCBF4_3926),
+      ("The quick brown fox jumps over the lazy dog", 0x414F_A339),
+    ] as [(String, UInt32)])
   func checksumsAreThoseOfZlib(text: String, expected: UInt32) {
     let bytes = Array(text.utf8)
     #expect(bytes.withUnsafeBytes { Checksum().of($0) } == expected)

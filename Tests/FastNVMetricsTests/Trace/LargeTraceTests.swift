@@ -13,7 +13,9 @@ import Testing
       header.boardName = "agx_orin"
       header.powerRailNames = ["VDD_IN"]
       try files.publish(header)
-      for (stream, time) in [(TraceStream.fast, 45_000.5), (.medium, 45_000.25), (.slow, 45_000.125)] {
+      for (stream, time) in [
+        (TraceStream.fast, 45_000.5), (.medium, 45_000.25), (.slow, 45_000.125),
+      ] {
         let record = TraceBytes.record(stream.recordSize, time: time)
         let appended = record.withUnsafeBytes { files.append($0, to: stream) }
         #expect(appended == (1, 0))

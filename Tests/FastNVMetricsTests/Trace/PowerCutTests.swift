@@ -32,7 +32,8 @@ import Testing
       #expect(next[.syncPoints] == 1)
       try Trace.recover(path: path)
       let trace = try Trace(path: path)
-      #expect(UInt64(trace.fast.count) == next[.fast] && UInt64(trace.medium.count) == next[.medium])
+      #expect(
+        UInt64(trace.fast.count) == next[.fast] && UInt64(trace.medium.count) == next[.medium])
     }
   }
 

@@ -119,7 +119,8 @@ import Testing
       bytes += [UInt8](repeating: 0, count: 98 * 3 + 40)
       try TraceBytes.write(bytes, to: path)
       let medium = SystemPath(path.description + ".fnvm-medium")
-      try TraceBytes.write(Array(try TraceBytes.read(medium).prefix(104 * mediumCount + 50)), to: medium)
+      try TraceBytes.write(
+        Array(try TraceBytes.read(medium).prefix(104 * mediumCount + 50)), to: medium)
       try Trace.recover(path: path)
       let trace = try Trace(path: path)
       #expect(trace.fast.count == fastCount)

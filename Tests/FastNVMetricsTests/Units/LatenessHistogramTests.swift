@@ -3,9 +3,10 @@ import Testing
 @testable import FastNVMetrics
 
 @Suite struct LatenessHistogramTests {
-  @Test(arguments: [
-    0, 1, 63, 64, 1023, 1024, 1025, 20_000, 999_999, 123_456_789, 3_000_000_000, (1 << 40) - 1,
-  ] as [UInt64])
+  @Test(
+    arguments: [
+      0, 1, 63, 64, 1023, 1024, 1025, 20_000, 999_999, 123_456_789, 3_000_000_000, (1 << 40) - 1,
+    ] as [UInt64])
   func aBucketHoldsItsValueAndIsSixPercentWide(nanoseconds: UInt64) {
     let histogram = LatenessHistogram()
     histogram.note(nanoseconds)

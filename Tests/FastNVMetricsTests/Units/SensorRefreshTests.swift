@@ -22,8 +22,11 @@ import Testing
     #expect(notice?.contains("every 36 ms") == true)
   }
 
-  @Test(arguments: [("10\n", 100), ("36\n", 27), ("0\n", 1000), ("-5\n", 1000), ("junk", 1000), (nil, 1000)]
-    as [(String?, UInt32)])
+  @Test(
+    arguments: [
+      ("10\n", 100), ("36\n", 27), ("0\n", 1000), ("-5\n", 1000), ("junk", 1000), (nil, 1000),
+    ]
+      as [(String?, UInt32)])
   func aRateThatTheSensorKeepsUpWithIsNot(interval: String?, mediumHz: UInt32) throws {
     let notice = try notice(interval, mediumHz: mediumHz)
     #expect(notice == nil)

@@ -21,7 +21,8 @@ import Testing
   @Test(arguments: [
     ("cpu-thermal", "gpu-thermal"), ("cv0-thermal", "cv1-thermal"), ("soc-thermal", "soc0-thermal"),
     ("cpu-thermal-x", "cpu-thermal"), ("xcpu-thermal", "cpu-thermal"), ("", "cpu-thermal"),
-    ("-thermal", "cpu-thermal"), ("cpu_thermal", "cpu-thermal"), ("nvme", "tj-thermal"), ("tj", "tj-thermal"), ("cpu", "cpu-thermal"),
+    ("-thermal", "cpu-thermal"), ("cpu_thermal", "cpu-thermal"), ("nvme", "tj-thermal"),
+    ("tj", "tj-thermal"), ("cpu", "cpu-thermal"),
   ])
   func otherSensorsAreNot(a: String, b: String) {
     #expect(!isSame(a, b))
