@@ -93,8 +93,13 @@ def test_headers_are_those_of_this_version() -> None:
 
 
 def test_a_copy_without_native_parts_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("fastnvmetrics.native_paths._PACKAGE", str(tmp_path / "a" / "b"))
+    package = tmp_path / "a" / "b"
+    package.mkdir(parents=True)
+    monkeypatch.setattr("fastnvmetrics.native_paths._PACKAGE", str(package))
     with pytest.raises(fm.FastNVMetricsError, match="no headers"):
         fm.get_include()
-    with pytest.raises(fm.FastNVMetricsError, match="no libfastnvmetrics-py.so.0"):
+    with pytest.raises(fm.FastNVMetricsError, match="no library"):
         fm.get_library_dir()
+    # One that was built elsewhere keeps its name.
+    (package / "libfastnvmetrics.so.0").touch()
+    assert fm.get_library_dir() == str(package)

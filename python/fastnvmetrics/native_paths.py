@@ -9,7 +9,6 @@ from .errors import FastNVMetricsError
 __all__ = ["get_include", "get_library_dir"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
-_LIBRARY = "libfastnvmetrics-py.so.0"
 
 
 def get_include() -> str:
@@ -40,7 +39,7 @@ def get_include() -> str:
 
 
 def get_library_dir() -> str:
-    """Return the directory to link with, of ``libfastnvmetrics-py.so.0``.
+    """Return the directory to link with, of ``libfastnvmetrics-py.so.0`` or the library that was built in.
 
     That is the library that the package itself uses; its name keeps it apart from a
     ``libfastnvmetrics.so.0`` that is installed by itself. A program finds it at run time with an rpath.
@@ -48,8 +47,8 @@ def get_library_dir() -> str:
     Raises
     ------
     FastNVMetricsError
-        This copy of the package has no such library: it was built for reading traces alone, or around another
-        library.
+        This copy of the package has no library: it was built for reading traces alone, or linked with one that is
+        installed by itself.
 
     Examples
     --------
@@ -57,9 +56,10 @@ def get_library_dir() -> str:
     >>> directory = fm.get_library_dir()
     >>> options = ["-L" + directory, "-l:libfastnvmetrics-py.so.0", "-Wl,-rpath," + directory]
     """
-    if not os.path.exists(os.path.join(_PACKAGE, _LIBRARY)):
+    # FASTNVMETRICS_PREBUILT_LIB brings a library under its own name.
+    if not any(name.startswith("libfastnvmetrics") for name in os.listdir(_PACKAGE)):
         raise FastNVMetricsError(
-            f"this copy of fastnvmetrics has no {_LIBRARY}: link with the library that it was linked with, or "
-            "install it with pip"
+            "this copy of fastnvmetrics has no library: link with the one that it was linked with, or install it "
+            "with pip"
         )
     return _PACKAGE
