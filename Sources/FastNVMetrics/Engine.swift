@@ -337,7 +337,13 @@ public final class Engine: @unchecked Sendable {
     }
   }
 
-  private static var notRunning: FNVMError {
+  /// CLOCK_MONOTONIC at t = 0 of what is being recorded; nil where nothing is, and in a forked child.
+  var recordingStart: UInt64? {
+    if isForked { return nil }
+    return state.locked { recording?.startTime }
+  }
+
+  static var notRunning: FNVMError {
     FNVMError(.notRunning, "the engine is not running: start it first")
   }
 }

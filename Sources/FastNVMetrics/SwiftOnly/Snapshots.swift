@@ -78,13 +78,11 @@
       /// Its t = 0; 0, which nothing began at, for one that is over: a task can get its first turn after
       /// the stop.
       private func currentOrLastRecording() throws(FNVMError) -> UInt64 {
-        do throws(FNVMError) {
-          return try engine.copyNewest { _, _ in }
-        } catch {
-          // There are no statistics before the first start.
-          if error.code == .notRunning, !engine.stats.tiers.isEmpty { return 0 }
-          throw error
-        }
+        try engine.checkNotForked()
+        if let start = engine.recordingStart { return start }
+        // There are no statistics before the first start.
+        if engine.stats.tiers.isEmpty { throw Engine.notRunning }
+        return 0
       }
 
       /// The next of the deadlines, which are whole periods after the beginning: those that passed while
@@ -124,11 +122,6 @@
     /// - Returns: a sequence of ``Snapshot``.
     public func snapshots(every period: Duration) -> Snapshots {
       Snapshots(self, period: period)
-    }
-
-    /// CLOCK_MONOTONIC at t = 0 of what is being recorded.
-    fileprivate var recordingStart: UInt64? {
-      try? copyNewest { _, _ in }
     }
   }
 #endif
