@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -45,8 +47,8 @@ def rail_summary(
         return None if joules is None or duration_s <= 0 else joules / duration_s
 
     energy, uncertainty = estimate.joules, estimate.uncertainty_j
-    return RailSummary(
-        label=label,
+    return replace(
+        unknown_rail(label, watts, estimate.bridged_s),
         energy_j=energy,
         energy_uncertainty_j=uncertainty,
         mean_power_w=watts_of(energy),
@@ -54,10 +56,6 @@ def rail_summary(
         step_uncertainty_j=estimate.steps_j,
         sampling_uncertainty_j=estimate.sampling_j,
         edge_uncertainty_j=estimate.edges_j,
-        power_w=distribution(watts),
-        readings=int(np.isfinite(watts).sum()),
-        failed_reads=int(np.isnan(watts).sum()),
-        bridged_s=estimate.bridged_s,
     )
 
 
