@@ -3,17 +3,27 @@ import Testing
 @testable import FastNVMetrics
 
 @Suite struct GPUProbeTests {
-  /// Counters that `load` contradicts lose: from then on it is `load` that is read, at once.
-  @Test(arguments: [true, false])
-  func loadTakesThePlaceOfCountersThatItContradicts(isNative: Bool) throws {
+  /// Runs the body with the probe of a GPU that says this.
+  private func withProbe(
+    load: String, counters: String, isNative: Bool,
+    _ body: (FixtureTree, inout GPUProbe, borrowing Scratch) throws -> Void
+  ) throws {
     try withFixture { tree in
-      try tree.write("gpu/load", "1000\n")
-      try tree.write("gpu/counters", "0 1000\n")
+      try tree.write("gpu/load", load + "\n")
+      try tree.write("gpu/counters", counters + "\n")
       let board = BoardConfig(
         boardName: "test", cpuCoreCount: 1, gpuLoadPath: tree.path("gpu/load"))
       let keeper = NodeKeeper()
-      let scratch = Scratch(byteCount: 256)
       var probe = GPUProbe(board, interval: 0, isNative: isNative, keeper: keeper)
+      try body(tree, &probe, Scratch(byteCount: 256))
+      withExtendedLifetime(keeper) {}
+    }
+  }
+
+  /// Counters that `load` contradicts lose: from then on it is `load` that is read, at once.
+  @Test(arguments: [true, false])
+  func loadTakesThePlaceOfCountersThatItContradicts(isNative: Bool) throws {
+    try withProbe(load: "1000", counters: "0 1000", isNative: isNative) { tree, probe, scratch in
       var words = [UInt32](repeating: 0, count: GPUProbe.wordCount)
       var tally = ReadTally()
       var now: UInt64 = 1_000_000_000
@@ -29,21 +39,14 @@ import Testing
         #expect(hasRead || words == before)
       }
       #expect(words == [1000, GPUSource.load.rawValue, 1])
-      withExtendedLifetime(keeper) {}
     }
   }
 
   /// Counters that stop while the GPU idles are found out within 200 ms, and `load` is read then.
   @Test(arguments: [true, false])
   func loadTakesThePlaceOfCountersThatStandStill(isNative: Bool) throws {
-    try withFixture { tree in
-      try tree.write("gpu/load", "000\n")
-      try tree.write("gpu/counters", "0 1000000000\n")
-      let board = BoardConfig(
-        boardName: "test", cpuCoreCount: 1, gpuLoadPath: tree.path("gpu/load"))
-      let keeper = NodeKeeper()
-      let scratch = Scratch(byteCount: 256)
-      var probe = GPUProbe(board, interval: 0, isNative: isNative, keeper: keeper)
+    try withProbe(load: "000", counters: "0 1000000000", isNative: isNative) {
+      tree, probe, scratch in
       var words = [UInt32](repeating: 0, count: GPUProbe.wordCount)
       var tally = ReadTally()
       var now: UInt64 = 1_000_000_000
@@ -60,7 +63,6 @@ import Testing
         now += 50_000_000
       }
       #expect(words == [250, GPUSource.load.rawValue, 0])
-      withExtendedLifetime(keeper) {}
     }
   }
 }
