@@ -24,21 +24,6 @@ from fastnvmetrics.phases import PHASE, SYNC_LABEL
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A machine of two cores and nothing else."""
-    root = tmp_path / "root"
-    ticks = "4 0 4 40 0 0 0 0 0 0"
-    write(root / "proc/stat", f"cpu  8 0 8 80 0 0 0 0 0 0\ncpu0 {ticks}\ncpu1 {ticks}\n")
-    write(root / "proc/meminfo", "MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 400 kB\n")
-    return root
-
-
-@pytest.fixture
-def board(root: Path) -> fm.BoardConfig:
-    return fm.BoardConfig(board_name="by_hand", num_cpu_cores=2, root=str(root))
-
-
-@pytest.fixture
 def nv(tmp_path: Path, board: fm.BoardConfig) -> Iterator[fm.NVMetrics]:
     """A recorder that runs, at `tmp_path / "run"`."""
     with fm.NVMetrics(tmp_path / "run", board=board) as nv:
@@ -52,12 +37,6 @@ def finish(nv: fm.NVMetrics, tmp_path: Path) -> Callable[[], fm.TraceData]:
         return fm.read_trace(tmp_path / "run")
 
     return stop_and_read
-
-
-def write(path: Path, text: str) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return str(path)
 
 
 def names(trace: fm.TraceData) -> list[str]:

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import fastnvmetrics.board
+from files import write
 from fastnvmetrics import (
     BoardConfig,
     FastNVMetricsError,
@@ -49,17 +50,6 @@ AGX_ORIN = b"nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234\0"
 
 
 # ---- fixtures ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A machine of two cores and nothing else."""
-    root = tmp_path / "root"
-    ticks = "4 0 4 40 0 0 0 0 0 0"
-    write(root / "proc/stat", f"cpu  8 0 8 80 0 0 0 0 0 0\ncpu0 {ticks}\ncpu1 {ticks}\n")
-    write(root / "proc/meminfo", "MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 400 kB\n")
-    write(root / "sys/devices/system/cpu/possible", "0-1\n")
-    return root
 
 
 @pytest.fixture
@@ -97,12 +87,6 @@ def no_forced_switches() -> Iterator[None]:
     sys.setswitchinterval(1000)
     yield
     sys.setswitchinterval(interval)
-
-
-def write(path: Path, text: str) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return str(path)
 
 
 def sync_points(trace: Path) -> list[tuple[int, int]]:

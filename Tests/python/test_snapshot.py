@@ -11,28 +11,8 @@ import numpy as np
 import pytest
 
 import fastnvmetrics as fm
+from files import write
 from fastnvmetrics.simulate import Simulator
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A machine of two cores and nothing else."""
-    root = tmp_path / "root"
-    ticks = "4 0 4 40 0 0 0 0 0 0"
-    write(root / "proc/stat", f"cpu  8 0 8 80 0 0 0 0 0 0\ncpu0 {ticks}\ncpu1 {ticks}\n")
-    write(root / "proc/meminfo", "MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 400 kB\n")
-    return root
-
-
-@pytest.fixture
-def board(root: Path) -> fm.BoardConfig:
-    return fm.BoardConfig(board_name="by_hand", num_cpu_cores=2, root=str(root))
-
-
-def write(path: Path, text: str) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return str(path)
 
 
 @pytest.mark.parametrize("name", ["agx_orin", "orin_nano"])
