@@ -22,7 +22,7 @@ from .board import (
 )
 from .comparison import Comparison, Difference, PhaseComparison, compare
 from .diagnosis import NodeReport, doctor, restore_sensors
-from .errors import FastNVMetricsError
+from .errors import FastNVMetricsError, TraceError, UnfinishedTraceError
 from .frames import to_arrow, to_pandas, to_polars
 from .mapped import MappedTrace, map_trace
 from .native_paths import get_include, get_library_dir
@@ -68,7 +68,9 @@ __all__ = [
     "ThermalZoneConfig",
     "TierStats",
     "TraceData",
+    "TraceError",
     "TraceHeader",
+    "UnfinishedTraceError",
     "ZoneSummary",
     "__version__",
     "compare",

@@ -25,7 +25,7 @@ def comparison_text(comparison: Comparison) -> str:
 def _block(phase: PhaseComparison) -> list[str]:
     rows = [(phase.name, "a", "n", "b", "n", "b - a", "±", "relative", "differs")]
     rows += [_row(difference) for difference in phase.differences]
-    return table(rows, left=1)
+    return table(rows)
 
 
 def _row(found: Difference) -> tuple[str, str, str, str, str, str, str, str, str]:

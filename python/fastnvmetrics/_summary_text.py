@@ -23,7 +23,7 @@ def summary_text(summary: Summary) -> str:
         f"{summary.board_name}, {whole.duration_s:.2f} s, {whole.fast_samples} samples, "
         f"{whole.missed_samples} missed, {whole.failed_reads} failed reads; total power: {total}",
         "",
-        *table([_HEAD, _row(whole), *(_group_row(group) for group in summary.phases)], left=1),
+        *table([_HEAD, _row(whole), *(_group_row(group) for group in summary.phases)]),
     ]
     if whole.rails:
         lines += ["", *_rail_lines(whole)]
@@ -36,7 +36,7 @@ def summary_text(summary: Summary) -> str:
 
 def phase_text(phase: PhaseSummary) -> str:
     """Return the tables of one phase."""
-    lines = [*table([_HEAD, _row(phase)], left=1)]
+    lines = [*table([_HEAD, _row(phase)])]
     if phase.rails:
         lines += ["", *_rail_lines(phase)]
     cores = [(f"core {core}", found) for core, found in enumerate(phase.core_percent)]
@@ -44,7 +44,7 @@ def phase_text(phase: PhaseSummary) -> str:
     for name, found in (("GPU", phase.gpu_percent), *cores, ("EMC", phase.emc_percent)):
         rows.append((name, *_parts(found, " %")))
     zones = [f"{zone.name} {known(zone.max_c, '.1f', ' °C')}" for zone in phase.zones]
-    lines += ["", *table(rows, left=1)]
+    lines += ["", *table(rows)]
     if zones:
         lines += ["", "hottest: " + ", ".join(zones)]
     return "\n".join(map(printable, [*lines, *phase.notes]))
@@ -109,7 +109,7 @@ def _rail_lines(phase: PhaseSummary) -> list[str]:
                 str(rail.failed_reads),
             )
         )
-    return table(rows, left=1)
+    return table(rows)
 
 
 def _parts(found: Distribution | None, unit: str, spec: str = ".1f") -> tuple[str, ...]:

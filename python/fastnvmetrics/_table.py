@@ -8,14 +8,15 @@ from collections.abc import Sequence
 __all__ = ["known", "plus_minus", "printable", "table"]
 
 
-def table(rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Return rows as lines; the first `left` columns stand left, the others right."""
+def table(rows: Sequence[Sequence[str]], columns: str = "lr") -> list[str]:
+    """Return rows as lines: a letter for each column, left or right; the last one is for the others too."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    sides = columns.ljust(len(widths), columns[-1])
     return [
         "  ".join(
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths))
+            cell.ljust(width) if side == "l" else cell.rjust(width)
+            for side, cell, width in zip(sides, row, widths)
         ).rstrip()
         for row in rows
     ]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import trace_format as layout
+from .errors import TraceError, UnfinishedTraceError
 from .trace_data import TraceHeader
 
 __all__ = [
@@ -51,7 +52,7 @@ def open_regular(path: str | bytes) -> io.FileIO:
 
 def refuse(what: str, why: str, path: str | bytes) -> NoReturn:
     """Say that the file is no complete trace, and why."""
-    raise ValueError(f"{what}: {why}: {os.fsdecode(path)}")
+    raise TraceError(f"{what}: {why}: {os.fsdecode(path)}")
 
 
 def read_header(file: io.FileIO, path: str | bytes) -> Any:
@@ -76,7 +77,7 @@ def read_header(file: io.FileIO, path: str | bytes) -> Any:
     ended = layout.FLAG_CLOSED | layout.FLAG_RECOVERED
     if flags & layout.FLAG_VALID and not flags & ended:
         command = f"fastnvmetrics recover {shlex.quote(os.fsdecode(path))}"
-        raise ValueError(
+        raise UnfinishedTraceError(
             "Unfinished trace: it is being recorded, or its recorder was killed; "
             f"in that case complete it with: {command}"
         )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 from . import trace_format as layout
 from ._paths import PathLike
 from ._trace_file import checked_counts, open_regular, read_header
+from .errors import TraceError
 from .stats import Stats
 
 __all__ = ["Chunk", "read_chunks"]
@@ -138,7 +139,7 @@ def _object(file: io.FileIO, place: Place, path: str | bytes) -> dict[str, Any] 
     try:
         content = json.loads(_payload(file, place, path))
         if not isinstance(content, dict):
-            raise ValueError(f"Corrupt chunk: {place.type} holds no object: {os.fsdecode(path)}")
+            raise TraceError(f"Corrupt chunk: {place.type} holds no object: {os.fsdecode(path)}")
         return content
     except (ValueError, RecursionError) as error:
         message = str(error)
@@ -199,10 +200,10 @@ def _payload(file: io.FileIO, place: Place, path: str | bytes) -> bytes:
 def _check(payload: bytes | memoryview, place: Place, path: str | bytes) -> None:
     where = f"{place.type or 'what is'} at {place.start} of {os.fsdecode(path)}"
     if not place.type:
-        raise ValueError(f"Corrupt chunk: {where} is none")
+        raise TraceError(f"Corrupt chunk: {where} is none")
     if place.size is None:
-        raise ValueError(f"Corrupt chunk: {where} is longer than the file")
+        raise TraceError(f"Corrupt chunk: {where} is longer than the file")
     if len(payload) < place.size:
-        raise ValueError(f"Corrupt chunk: {where} was shortened while it was read")
+        raise TraceError(f"Corrupt chunk: {where} was shortened while it was read")
     if zlib.crc32(payload) != place.checksum:
-        raise ValueError(f"Corrupt chunk: {where} does not match its checksum")
+        raise TraceError(f"Corrupt chunk: {where} does not match its checksum")

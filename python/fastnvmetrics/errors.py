@@ -1,8 +1,8 @@
-"""The exception of everything that is neither a file error nor a bad argument."""
+"""The exceptions that Python does not bring along."""
 
 from __future__ import annotations
 
-__all__ = ["FastNVMetricsError"]
+__all__ = ["FastNVMetricsError", "TraceError", "UnfinishedTraceError"]
 
 
 class FastNVMetricsError(RuntimeError):
@@ -36,3 +36,11 @@ class FastNVMetricsError(RuntimeError):
     def __init__(self, *args: object, status: int | None = None) -> None:
         super().__init__(*args)
         self.status = status
+
+
+class TraceError(ValueError):
+    """A file is no trace, or not all of one is there: what readers raise."""
+
+
+class UnfinishedTraceError(TraceError):
+    """A trace is being recorded, or its recorder was killed: `recover` completes it then."""

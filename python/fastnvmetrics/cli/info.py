@@ -1,0 +1,111 @@
+"""``fastnvmetrics info``: where a trace comes from."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from typing import Any
+
+import click
+
+from .. import _stats_text
+from ..mapped import MappedTrace, map_trace
+from .options import json_option, trace_argument
+from .output import print_json, print_lines
+
+__all__ = ["command"]
+
+_LOST = ("missed_fast", "missed_medium", "missed_slow", "dropped_samples", "read_errors")
+
+
+@click.command(
+    "info",
+    short_help="Say where a trace comes from: board, settings, command, and what recording cost.",
+    epilog="""\b
+Examples:
+  fastnvmetrics info run.bin
+  fastnvmetrics info run.bin --json | jq .metadata.board.l4t_release""",
+)
+@trace_argument
+@json_option
+def command(trace: str, as_json: bool) -> None:
+    """Say of a trace when and where it was recorded, with which settings, by which command, how much is in it,
+    and what recording did and cost. Takes milliseconds, whatever the length.
+    """
+    with map_trace(trace) as mapped:
+        facts = _facts(trace, mapped)
+    if as_json:
+        print_json(facts)
+    else:
+        print_lines(_lines(facts))
+
+
+def _facts(path: str, trace: MappedTrace) -> dict[str, Any]:
+    fast = trace.fast
+    return {
+        "path": path,
+        "bytes": os.stat(path).st_size,
+        "duration_s": float(fast["time_s"][-1]) if len(fast) else 0.0,
+        "fast_samples": len(fast),
+        "medium_samples": len(trace.medium),
+        "slow_samples": len(trace.slow),
+        "sync_points": len(trace.sync_points),
+        "phases": len(trace.phases),
+        **trace.header,
+    }
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    """Return what people want to know first, then the metadata, then the statistics."""
+    metadata = facts["metadata"]
+    rows = [
+        ("trace", f"{facts['path']}, {facts['bytes']:,} bytes"),
+        ("recorded", _when(facts)),
+        ("board", f"{facts['board_name']}, {facts['num_cpu_cores']} cores"),
+        ("rails", ", ".join(facts["power_rail_names"]) or "none"),
+        ("zones", ", ".join(facts["thermal_zone_names"]) or "none"),
+        ("samples", ", ".join(f"{facts[f'{tier}_samples']:,} {tier} at {facts[f'{tier}_hz']} Hz" for tier in ("fast", "medium", "slow"))),
+        ("marks", f"{facts['sync_points']} sync points, {facts['phases']} phases"),
+        ("lost", ", ".join(f"{facts[name]} {name.replace('_', ' ')}" for name in _LOST if facts[name]) or "nothing"),
+    ]  # fmt: skip
+    if facts["recovered"]:
+        rows.append(("", "completed after a crash of its recorder"))
+    if isinstance(metadata, dict):
+        rows += [(name, _text(value)) for name, value in _flat(metadata)]
+    else:
+        rows.append(("metadata", "none: record with fastnvmetrics record, or metadata=True"))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value}".rstrip() for name, value in rows]
+    if facts["stats"] is not None:
+        lines += ["", *_stats_text.lines(facts["stats"])]
+    return lines
+
+
+def _when(facts: dict[str, Any]) -> str:
+    begun = facts["start_realtime_ns"]
+    length = f"{facts['duration_s']:.3f} s"
+    if not begun:
+        return length
+    return f"{datetime.datetime.fromtimestamp(begun / 1e9).astimezone():%Y-%m-%d %H:%M:%S %z}, {length}"
+
+
+def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    """Return what an object holds as names with dots and plain values; lists of plain values are one."""
+    if isinstance(value, dict):
+        return [
+            found
+            for key, item in value.items()
+            for found in _flat(item, f"{name}.{key}" if name else str(key))
+        ]
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        return [found for index, item in enumerate(value) for found in _flat(item, f"{name}[{index}]")]
+    return [(name, value)]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return "not known" if value is None else json.dumps(value)
