@@ -22,6 +22,7 @@ __all__ = [
     "forward_filled",
     "header_data",
     "open_regular",
+    "read_any_header",
     "read_header",
     "read_into",
     "refuse",
@@ -55,8 +56,8 @@ def refuse(what: str, why: str, path: str | bytes) -> NoReturn:
     raise TraceError(f"{what}: {why}: {os.fsdecode(path)}")
 
 
-def read_header(file: io.FileIO, path: str | bytes) -> Any:
-    """Return the header as a numpy record, once it is known to be one of a complete trace."""
+def read_any_header(file: io.FileIO, path: str | bytes) -> Any:
+    """Return the header as a numpy record, once it is known to be one of a trace, complete or not."""
     buffer = np.zeros(1, layout.HEADER)
     count = read_into(file, buffer)
     if count < buffer.nbytes:
@@ -73,6 +74,12 @@ def read_header(file: io.FileIO, path: str | bytes) -> Any:
     ):
         if header[field] > limit:
             refuse("Corrupt header", f"{field} is {int(header[field])}, at most {limit}", path)
+    return header
+
+
+def read_header(file: io.FileIO, path: str | bytes) -> Any:
+    """Return the header as a numpy record, once it is known to be one of a complete trace."""
+    header = read_any_header(file, path)
     flags = int(header["flags"])
     ended = layout.FLAG_CLOSED | layout.FLAG_RECOVERED
     if flags & layout.FLAG_VALID and not flags & ended:
