@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from .mapped import MappedTrace
     from .trace_data import TraceData
 
-__all__ = ["PHASE", "SYNC_LABEL", "in_phase"]
+__all__ = ["BEGIN", "END", "EVENT", "LABEL", "PHASE", "SYNC_LABEL", "in_phase"]
 
 #: A record of the chunk PHAS.
-_EVENT = np.dtype(
+EVENT = np.dtype(
     [
         ("time_ns", "<u8"),
         ("fast_sample_idx", "<u8"),
@@ -26,7 +26,7 @@ _EVENT = np.dtype(
         ("name", "V88"),  # S88 would take zeros at its end away, and those in its middle not
     ]
 )
-_LABEL, _BEGIN, _END = 1, 2, 3
+LABEL, BEGIN, END = 1, 2, 3
 _MAX_NAME_BYTES = 87
 
 #: A phase: what ``read_trace(path)["phases"]`` is made of.
@@ -63,13 +63,13 @@ def decode(
     sync_points
         How many the trace has.
     """
-    parts = [np.frombuffer(part, _EVENT, len(part) // _EVENT.itemsize) for part in payloads]
-    events = np.concatenate(parts) if parts else np.empty(0, _EVENT)
+    parts = [np.frombuffer(part, EVENT, len(part) // EVENT.itemsize) for part in payloads]
+    events = np.concatenate(parts) if parts else np.empty(0, EVENT)
     return _phases(events, last_time_s), _labels(events, sync_points)
 
 
 def _phases(events: _Records, last_time_s: float) -> _Records:
-    begun = np.flatnonzero(events["kind"] == _BEGIN)
+    begun = np.flatnonzero(events["kind"] == BEGIN)
     begun = begun[_growing(events["id"][begun])]
     beginnings = events[begun]
     phases = np.zeros(len(begun), PHASE)
@@ -87,7 +87,7 @@ def _phases(events: _Records, last_time_s: float) -> _Records:
         depths.append(0 if index < 0 else depths[index] + 1)
     phases["depth"] = depths
 
-    ended = np.flatnonzero(events["kind"] == _END)
+    ended = np.flatnonzero(events["kind"] == END)
     phase = _found(ids, events["id"][ended])
     known = phase >= 0
     known[known] = begun[phase[known]] < ended[known]
@@ -102,7 +102,7 @@ def _phases(events: _Records, last_time_s: float) -> _Records:
 
 
 def _labels(events: _Records, sync_points: int) -> _Records:
-    found = events[(events["kind"] == _LABEL) & (events["id"] <= np.uint64(sync_points))]
+    found = events[(events["kind"] == LABEL) & (events["id"] <= np.uint64(sync_points))]
     found = found[_growing(found["id"])]
     labels = np.zeros(len(found), SYNC_LABEL)
     labels["sync_id"] = found["id"]

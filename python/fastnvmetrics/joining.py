@@ -1,0 +1,276 @@
+"""Making one trace of several that follow each other."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import trace_format as layout
+from ._joined_facts import chunks_of
+from ._joined_marks import JoinedMarks
+from ._paths import PathLike
+from ._trace_file import Counts, checked_counts, header_data, open_regular, read_header, read_into, refuse
+from .chunks import Facts, read_facts, read_phase_records
+
+__all__ = ["join"]
+
+_RECORDS = {
+    "fast": layout.FAST_SAMPLE,
+    "medium": layout.MEDIUM_SAMPLE,
+    "slow": layout.SLOW_SAMPLE,
+}
+_BLOCK_BYTES = 1 << 20
+_CHUNK = struct.Struct("<4sQI")
+_SUMS = ("missed_fast", "missed_medium", "missed_slow", "dropped_samples", "read_errors")
+#: What traces must have in common to be one.
+_SAME = (
+    "board_name", "num_cpu_cores", "num_power_rails", "num_thermal_zones", "fast_hz", "medium_hz", "slow_hz",
+    "power_rail_names", "thermal_zone_names",
+)  # fmt: skip
+#: Seconds by which a trace may begin before the one before it ends: rounding of times, and no more.
+_ROUNDING_S = 1e-6
+
+
+def join(paths: Iterable[PathLike], output: PathLike, *, last_s: float | None = None) -> None:
+    """Make one trace of several that were recorded one after the other.
+
+    Made for the traces of `NVMetrics.rotate`, which follow each other without a gap; a gap between two is
+    one in the result. Phases that went on through a rotation are whole again, sync points are numbered
+    from 1, what was missed and lost is added up, and facts of the run are those of the newest trace. Memory
+    is flat but for the marks, however long the traces are.
+
+    Parameters
+    ----------
+    paths
+        Complete traces of one boot of one machine, in any order.
+    output
+        The trace to make. It appears when it is complete, in place of what may be there; one of `paths`
+        is as good as any other path.
+    last_s
+        Only so many seconds at the end, exactly: t = 0 is that long before the last sample. Phases that
+        had begun begin there.
+
+    Raises
+    ------
+    ValueError
+        One is no complete trace, as with `read_trace`; or they do not fit: other columns or rates, times
+        that overlap, none of them known. Also where there are none, or `last_s` is not above 0.
+    OSError
+        A file cannot be read or written; `output` is as it was then.
+    TypeError
+        A path is none.
+
+    Examples
+    --------
+    >>> import fastnvmetrics as fm
+    >>> fm.join(["run-000001.bin", "run-000002.bin"], "run.bin")  # doctest: +SKIP
+    >>> fm.join(["run.bin"], "end.bin", last_s=10)  # doctest: +SKIP
+    """
+    if last_s is not None and not last_s > 0:
+        raise ValueError(f"last_s must be above 0, not {last_s!r}")
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(_Part(path)) for path in paths]
+        if not parts:
+            raise ValueError("there are no traces to join")
+        parts.sort(key=lambda part: part.start_ns)
+        _check_alike(parts)
+        parts, start_ns = _cut(parts, last_s)
+        path = os.fsdecode(output)
+        temporary = f"{path}.joining-{os.getpid()}"
+        try:
+            with open(temporary, "wb", buffering=0) as file:
+                _write(file, parts, start_ns)
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            if isinstance(error, OSError) and error.filename in (None, temporary):
+                raise OSError(error.errno, error.strerror, path) from error
+            raise
+
+
+class _Part:
+    """A trace that becomes part of another."""
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = os.fspath(path)
+        self._file = open_regular(self.path)
+        try:
+            self.header = read_header(self._file, self.path)
+            size = os.fstat(self._file.fileno()).st_size
+            self.counts: Counts = checked_counts(self.header, size, self.path)
+            self.told = header_data(self.header)
+            self.start_ns = self.told["start_monotonic_ns"]
+            if not self.start_ns:
+                refuse("Cannot be joined", "it does not say when it began", self.path)
+            #: By tier: the first sample that is kept.
+            self.first = dict.fromkeys(_RECORDS, 0)
+            self.end_ns = self.start_ns + max(self._last_ns(tier) for tier in _RECORDS)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> _Part:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._file.close()
+
+    def count(self, tier: str) -> int:
+        return int(getattr(self.counts, tier))
+
+    def kept(self, tier: str) -> int:
+        return self.count(tier) - self.first[tier]
+
+    def facts(self) -> Facts:
+        return read_facts(self._file, self.header, self.path)
+
+    def phase_records(self, facts: Facts) -> list[bytes]:
+        return read_phase_records(self._file, facts.phases, self.path)
+
+    def sync_points(self) -> npt.NDArray[np.void]:
+        return self._read("marks", 0, self.counts.marks)
+
+    def cut(self, start_ns: int) -> None:
+        """Keep samples from that moment on."""
+        for tier in _RECORDS:
+            low, high = 0, self.count(tier)
+            while low < high:
+                middle = (low + high) // 2
+                if self._time_ns(tier, middle) < start_ns - self.start_ns:
+                    low = middle + 1
+                else:
+                    high = middle
+            self.first[tier] = low
+
+    def blocks(self, tier: str) -> Iterable[npt.NDArray[np.void]]:
+        """Yield what is kept of a tier."""
+        step = _BLOCK_BYTES // _RECORDS[tier].itemsize
+        for begin in range(self.first[tier], self.count(tier), step):
+            yield self._read(tier, begin, min(step, self.count(tier) - begin))
+
+    def _last_ns(self, tier: str) -> int:
+        count = self.count(tier)
+        return self._time_ns(tier, count - 1) if count else 0
+
+    def _time_ns(self, tier: str, index: int) -> int:
+        seconds = float(self._read(tier, index, 1)["time_s"][0])
+        if not 0 <= seconds < 1e9:
+            refuse("Cannot be joined", f"a {tier} sample has the time {seconds}", self.path)
+        return round(seconds * 1e9)
+
+    def _read(self, tier: str, first: int, count: int) -> npt.NDArray[np.void]:
+        counts = self.counts
+        begin = layout.HEADER.itemsize
+        for name, record in (*_RECORDS.items(), ("marks", layout.SYNC_POINT)):
+            if name == tier:
+                break
+            begin += getattr(counts, name) * record.itemsize
+        records: npt.NDArray[np.void] = np.zeros(count, record)
+        self._file.seek(begin + first * record.itemsize)
+        if read_into(self._file, records) < records.nbytes:
+            refuse("Truncated", "the file was shortened while it was read", self.path)
+        return records
+
+
+def _check_alike(parts: Sequence[_Part]) -> None:
+    newest = parts[-1]
+    for part in parts:
+        for name in _SAME:
+            if part.told[name] != newest.told[name]:  # type: ignore[literal-required]
+                refuse(
+                    "Cannot be joined",
+                    f"its {name} is {part.told[name]!r}, "  # type: ignore[literal-required]
+                    f"that of {os.fsdecode(newest.path)} {newest.told[name]!r}",  # type: ignore[literal-required]
+                    part.path,
+                )
+    for before, part in zip(parts, parts[1:]):
+        if part.start_ns < before.end_ns - _ROUNDING_S * 1e9:
+            refuse("Cannot be joined", f"it begins before {os.fsdecode(before.path)} ends", part.path)
+
+
+def _cut(parts: Sequence[_Part], last_s: float | None) -> tuple[list[_Part], int]:
+    """Return the parts that are needed, and when the joined trace begins."""
+    start_ns = parts[0].start_ns
+    if last_s is None:
+        return list(parts), start_ns
+    start_ns = max(start_ns, parts[-1].end_ns - round(last_s * 1e9))
+    kept = [part for part in parts if part.end_ns >= start_ns]
+    start_ns = max(start_ns, kept[0].start_ns)
+    kept[0].cut(start_ns)
+    return kept, start_ns
+
+
+def _write(file: io.FileIO, parts: Sequence[_Part], start_ns: int) -> None:
+    header = np.array(parts[-1].header).reshape(1)
+    marks = JoinedMarks(start_ns)
+    facts = [part.facts() for part in parts]
+    for part, told in zip(parts, facts):
+        marks.add(
+            part.start_ns,
+            part.end_ns,
+            part.sync_points(),
+            part.phase_records(told),
+            part.first["fast"],
+            part.count("fast"),
+        )
+    sync_points = marks.sync_points()
+    _fill(header, parts, start_ns, len(sync_points))
+    _put(file, header)
+    for tier in _RECORDS:
+        _put_tier(file, parts, tier, start_ns)
+    _put(file, sync_points)
+    offset = file.tell()
+    duration_s = (parts[-1].end_ns - start_ns) * 1e-9
+    chunks = chunks_of([(part.told, told) for part, told in zip(parts, facts)], start_ns, duration_s)
+    phases = marks.phases()
+    if len(phases):
+        chunks.insert(0, (b"PHAS", phases.tobytes()))
+    header["chunks_offset"] = offset if chunks else 0
+    for kind, payload in chunks:
+        _put(file, np.frombuffer(_CHUNK.pack(kind, len(payload), zlib.crc32(payload)) + payload, np.uint8))
+    file.seek(0)
+    _put(file, header)
+
+
+def _fill(header: npt.NDArray[Any], parts: Sequence[_Part], start_ns: int, marks: int) -> None:
+    flags = 0
+    for part in parts:
+        flags |= int(part.header["flags"]) & (layout.FLAG_RECOVERED | layout.FLAG_GPU_AVAILABLE)
+    if not flags & layout.FLAG_RECOVERED:
+        flags |= layout.FLAG_CLOSED
+    header["flags"] = flags | layout.FLAG_VALID
+    header["emc_available"] = max(int(part.header["emc_available"]) for part in parts)
+    for tier in _RECORDS:
+        header[f"num_{tier}_samples"] = sum(part.kept(tier) for part in parts)
+    header["num_sync_points"] = marks
+    for name in _SUMS:
+        header[name] = min(sum(int(part.header[name]) for part in parts), 2**32 - 1)
+    header["start_monotonic_ns"] = start_ns
+    first = parts[0].told
+    realtime_ns = first["start_realtime_ns"]
+    header["start_realtime_ns"] = realtime_ns + start_ns - parts[0].start_ns if realtime_ns else 0
+
+
+def _put_tier(file: io.FileIO, parts: Sequence[_Part], tier: str, start_ns: int) -> None:
+    for part in parts:
+        offset_s = (part.start_ns - start_ns) * 1e-9
+        for records in part.blocks(tier):
+            # Rounding must not put the first sample before t = 0.
+            records["time_s"] = np.maximum(records["time_s"] + offset_s, 0.0)
+            _put(file, records)
+
+
+def _put(file: IO[bytes], array: npt.NDArray[Any]) -> None:
+    content = memoryview(np.ascontiguousarray(array)).cast("B") if array.size else memoryview(b"")
+    while len(content):
+        content = content[file.write(content) :]
