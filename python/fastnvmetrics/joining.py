@@ -19,8 +19,9 @@ from ._joined_marks import JoinedMarks
 from ._paths import PathLike
 from ._trace_file import Counts, checked_counts, header_data, open_regular, read_header, read_into, refuse
 from .chunks import Facts, read_facts, read_phase_records
+from .trace_data import TraceHeader
 
-__all__ = ["join"]
+__all__ = ["alike", "join"]
 
 _RECORDS = {
     "fast": layout.FAST_SAMPLE,
@@ -182,17 +183,21 @@ class _Part:
         return records
 
 
+def alike(header: TraceHeader, other: TraceHeader) -> str | None:
+    """Return what two traces differ in that cannot be joined for it; None where they can."""
+    for name in _SAME:
+        mine, its = header[name], other[name]  # type: ignore[literal-required]
+        if mine != its:
+            return f"{name} is {mine!r} in one and {its!r} in the other"
+    return None
+
+
 def _check_alike(parts: Sequence[_Part]) -> None:
     newest = parts[-1]
     for part in parts:
-        for name in _SAME:
-            if part.told[name] != newest.told[name]:  # type: ignore[literal-required]
-                refuse(
-                    "Cannot be joined",
-                    f"its {name} is {part.told[name]!r}, "  # type: ignore[literal-required]
-                    f"that of {os.fsdecode(newest.path)} {newest.told[name]!r}",  # type: ignore[literal-required]
-                    part.path,
-                )
+        difference = alike(part.told, newest.told)
+        if difference is not None:
+            refuse("Cannot be joined", f"{difference}, {os.fsdecode(newest.path)}", part.path)
     for before, part in zip(parts, parts[1:]):
         if part.start_ns < before.end_ns - _ROUNDING_S * 1e9:
             refuse("Cannot be joined", f"it begins before {os.fsdecode(before.path)} ends", part.path)
@@ -271,6 +276,6 @@ def _put_tier(file: io.FileIO, parts: Sequence[_Part], tier: str, start_ns: int)
 
 
 def _put(file: IO[bytes], array: npt.NDArray[Any]) -> None:
-    content = memoryview(np.ascontiguousarray(array)).cast("B") if array.size else memoryview(b"")
+    content = np.ascontiguousarray(array).view(np.uint8).data if array.size else memoryview(b"")
     while len(content):
         content = content[file.write(content) :]

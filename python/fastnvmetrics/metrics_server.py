@@ -81,7 +81,7 @@ class MetricsServer:
             start_response("503 Service Unavailable", [text])
             return [f"the recording cannot be read: {error}\n".encode()]
         registry = CollectorRegistry()
-        registry.register(_Families(families))  # type: ignore[arg-type]
+        registry.register(_Families(families))
         answer: Iterable[bytes] = make_wsgi_app(registry)(environ, start_response)
         return answer
 

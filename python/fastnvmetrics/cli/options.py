@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
-__all__ = ["Duration", "Size", "board_options", "json_option", "trace_argument", "traces_argument"]
+__all__ = ["Duration", "DurationOrSize", "Limit", "Size", "board_options", "json_option", "trace_argument", "traces_argument"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -81,3 +81,27 @@ class Size(_Measure):
         "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
     }  # fmt: skip
     most = 2**60
+
+
+class Limit(NamedTuple):
+    """A length of time or a size: one of the two."""
+
+    seconds: float | None
+    size: float | None
+
+
+class DurationOrSize(click.ParamType):
+    """Either: ``1h``, ``500MB``."""
+
+    name = "duration or size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a `Limit`."""
+        if not isinstance(value, str):
+            return value
+        unit = re.sub(r"[^A-Za-z]", "", value)
+        if unit in Size.units:
+            return Limit(None, Size().convert(value, param, ctx))
+        if unit in Duration.units:
+            return Limit(Duration().convert(value, param, ctx), None)
+        self.fail(f"{value!r} is no length of time and no size: 90, 10m, 1h, 500MB or 1GB", param, ctx)

@@ -13,12 +13,16 @@ import click
 from ..recorder import NVMetrics
 from .child import Child, check_command
 from .exits import RECORDER_FAILED, Failure, code_of, sentence
-from .options import Duration
+from .modes import Flight, Mode, OneTrace, Rotation
+from .options import Duration, DurationOrSize, Limit, Size
 from .output import say
 from .recorder_options import RecorderOptions, recorder_options
 from .signals import Timer, blocked, notified_of, wait
 
 __all__ = ["command"]
+
+#: What --rotate may be at least: facts and statistics have a share of it.
+_LEAST_BYTES = 100_000
 
 
 @click.command(
@@ -30,7 +34,10 @@ Examples:
   fastnvmetrics record -o run.bin -- python train.py
   fastnvmetrics record --duration 10m
   fastnvmetrics record --pid "$(pidof my_robot)" -o robot.bin
-  fastnvmetrics record --board generic_linux --fast-hz 5000 -- make -j""",
+  fastnvmetrics record --board generic_linux --fast-hz 5000 -- make -j
+  fastnvmetrics record --rotate 1h --keep 48 -o /var/lib/robot/robot.bin
+  fastnvmetrics record --keep-last 10m -o flight.bin &
+  fastnvmetrics dump flight.bin""",
 )
 @click.option(
     "-o",
@@ -41,6 +48,21 @@ Examples:
 )
 @click.option("--duration", metavar="S", type=Duration(), help="How long at most: 90, 1.5s, 10m, 1h.")
 @click.option("--pid", metavar="PID", type=click.IntRange(1), help="Record as long as this process lives.")
+@click.option(
+    "--rotate",
+    metavar="S|SIZE",
+    type=DurationOrSize(),
+    help="Begin a new trace after this long (1h) or at this size (1GB), without losing a sample: "
+    "TRACE-000001-DATE.bin and so on.",
+)
+@click.option("--keep", metavar="N", type=click.IntRange(1), help="With --rotate: keep the newest N traces.")
+@click.option("--max-size", metavar="SIZE", type=Size(), help="With --rotate: all traces together.")
+@click.option(
+    "--keep-last",
+    metavar="S",
+    type=Duration(),
+    help="Keep this much alone on disk; it becomes a trace at SIGUSR1, when fastnvmetrics dump asks, and at the end.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 @recorder_options
 @click.argument("command_line", metavar="[--] [COMMAND...]", nargs=-1, type=click.UNPROCESSED)
@@ -50,6 +72,10 @@ def command(
     output: str | None,
     duration: float | None,
     pid: int | None,
+    rotate: Limit | None,
+    keep: int | None,
+    max_size: float | None,
+    keep_last: float | None,
     quiet: bool,
     options: RecorderOptions,
     command_line: tuple[str, ...],
@@ -62,6 +88,7 @@ def command(
     """
     if pid is not None and command_line:
         raise click.UsageError("--pid and a command exclude each other")
+    _check_modes(rotate, keep, max_size, keep_last)
     if command_line:
         check_command(command_line)
     path = output or time.strftime("fastnvmetrics-%Y%m%d-%H%M%S.bin")
@@ -70,19 +97,41 @@ def command(
         with contextlib.ExitStack() as stack:
             if pid is not None:
                 stack.enter_context(_process(pid))
-            recorder = options.recorder(path)
+            mode: Mode = OneTrace(path)
+            if rotate is not None:
+                mode = Rotation(path, rotate, keep, max_size, quiet)
+            elif keep_last is not None:
+                mode = Flight(path, keep_last, quiet, stack)
+            recorder = options.recorder(mode.path)
             with started(recorder):
+                timers, on_usr1 = mode.timers(recorder), mode.on_usr1(recorder)
                 if command_line:
                     with recorder.phase("command"):
                         child = Child(command_line)
-                        wait(child=child, duration=duration)
+                        wait(child=child, duration=duration, timers=timers, on_usr1=on_usr1)
                 else:
-                    timers = [] if quiet or not sys.stderr.isatty() else [_progress(recorder)]
-                    wait(duration=duration, timers=timers)
+                    if not quiet and sys.stderr.isatty():
+                        timers.append(_progress(recorder))
+                    wait(duration=duration, timers=timers, on_usr1=on_usr1)
+            path = mode.finish()
     if not quiet:
         say(_outcome(path, recorder))
     if child is not None:
         ctx.exit(child.exit_code)
+
+
+def _check_modes(
+    rotate: Limit | None, keep: int | None, max_size: float | None, keep_last: float | None
+) -> None:
+    if rotate is not None and keep_last is not None:
+        raise click.UsageError("--rotate and --keep-last exclude each other")
+    if rotate is None and (keep is not None or max_size is not None):
+        raise click.UsageError("--keep and --max-size are for --rotate")
+    for seconds, name in ((rotate and rotate.seconds, "--rotate"), (keep_last, "--keep-last")):
+        if seconds is not None and seconds < 1:
+            raise click.UsageError(f"{name} must be at least 1s")
+    if rotate is not None and rotate.size is not None and rotate.size < _LEAST_BYTES:
+        raise click.UsageError("--rotate must be at least 100kB")
 
 
 @contextlib.contextmanager

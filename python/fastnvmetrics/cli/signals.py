@@ -55,7 +55,7 @@ def wait(
     child: Child | None = None,
     duration: float | None = None,
     timers: Sequence[Timer] = (),
-    on_usr1: Callable[[], None] | None = None,
+    on_usr1: Callable[[bool], None] | None = None,
 ) -> None:
     """Wait for the end of a command, of the time, or of whoever `notified_of` tells about; without a command for Ctrl-C
     or SIGTERM too. In a block of `blocked`.
@@ -70,7 +70,7 @@ def wait(
     timers
         Their actions run here, between signals.
     on_usr1
-        What to do at SIGUSR1, which is not passed on then.
+        What to do at SIGUSR1, which is not passed on then; it is told whether a thread of this process sent it.
     """
     deadline = None if duration is None else time.monotonic() + duration
     was_told = False
@@ -95,7 +95,7 @@ def wait(
             if child is None or child.has_ended():
                 return
         elif number == signal.SIGUSR1 and on_usr1 is not None:
-            on_usr1()
+            on_usr1(found.si_pid == os.getpid())
         elif child is not None:
             if found.si_code != _FROM_KERNEL:
                 child.send(number)

@@ -1,0 +1,222 @@
+"""What becomes of a recording: one trace, several, or the last stretch of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol
+
+from .._dump_socket import DumpServer
+from ..dumping import listed
+from ..flight import FlightRecorder
+from ..recorder import NVMetrics
+from ..rotation import RotatedTraces, completed_bytes
+from .exits import sentence
+from .options import Limit
+from .output import say
+from .signals import Timer
+
+__all__ = ["Flight", "Mode", "OneTrace", "Rotation"]
+
+#: Seconds between two looks at the size of a trace, and before a rotation that failed is tried again.
+_LOOK, _PAUSE = 0.5, 10.0
+
+
+class Mode(Protocol):
+    """One way to record.
+
+    Attributes
+    ----------
+    path
+        Where recording begins.
+    """
+
+    path: str
+
+    def timers(self, recorder: NVMetrics) -> list[Timer]:
+        """Return what is to be done while it records, which has begun."""
+
+    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
+        """Return what SIGUSR1 does; None where it does nothing."""
+
+    def finish(self) -> str:
+        """Return where the trace is, once the recorder has stopped; where there are several, the last."""
+
+
+class OneTrace:
+    """All of it in one trace."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def timers(self, recorder: NVMetrics) -> list[Timer]:
+        """Return none."""
+        return []
+
+    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
+        """Return None."""
+        return None
+
+    def finish(self) -> str:
+        """Return its path."""
+        return self.path
+
+
+class _Rotating:
+    """Rotates again and again; a failure is said once, and tried again a while later."""
+
+    def __init__(self, interval: float, rotate: Callable[[], None]) -> None:
+        self._rotate = rotate
+        self._said = ""
+        self.timer = Timer(interval, self._attempt)
+
+    def _attempt(self) -> None:
+        try:
+            self._rotate()
+        except (OSError, RuntimeError, ValueError) as error:
+            message = sentence(error)
+            if message != self._said:
+                say(f"{message}; recording goes on in the former trace")
+            self._said = message
+            self.timer.due = time.monotonic() + min(self.timer.interval, _PAUSE)
+        else:
+            self._said = ""
+
+
+class Rotation:
+    """A new trace after so much time, or so many bytes.
+
+    Raises
+    ------
+    OSError, ValueError, RuntimeError
+        What a recorder left cannot be completed, or is being recorded.
+    """
+
+    def __init__(
+        self, output: str, limit: Limit, keep: int | None, max_bytes: float | None, quiet: bool
+    ) -> None:
+        self._limit = limit
+        self._quiet = quiet
+        self._traces = RotatedTraces(output, keep, max_bytes)
+        for path in self._traces.recover():
+            say(f"{path}: its recorder was killed; recovered")
+        self.path = self._traces.next_path()
+        self._bytes = 0
+
+    def timers(self, recorder: NVMetrics) -> list[Timer]:
+        """Return the one that rotates."""
+        self._recorder = recorder
+        self._traces.remove_old(self.path)
+        if self._limit.seconds is not None:
+            return [_Rotating(self._limit.seconds, self._rotate).timer]
+        return [_Rotating(_LOOK, self._rotate_if_large).timer]
+
+    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
+        """Return None."""
+        return None
+
+    def finish(self) -> str:
+        """Return the path of the last."""
+        self._traces.remove_old(self.path)
+        return self.path
+
+    def _rotate_if_large(self) -> None:
+        size = completed_bytes(self.path)
+        # At the next look it would be larger than allowed.
+        if self._limit.size is not None and size + max(size - self._bytes, 0) > self._limit.size:
+            self._rotate()
+            size = 0
+        self._bytes = size
+
+    def _rotate(self) -> None:
+        path = self._traces.next_path()
+        self._recorder.rotate(path)
+        former, self.path = self.path, path
+        if not self._quiet:
+            say(f"{former}: complete")
+        self._traces.remove_old(path)
+
+
+class Flight:
+    """The last so many seconds, and traces of it at SIGUSR1 or when `fastnvmetrics dump` asks.
+
+    Raises
+    ------
+    OSError
+        Another one has the directory, or it cannot be made.
+    """
+
+    def __init__(self, output: str, keep_last_s: float, quiet: bool, stack: contextlib.ExitStack) -> None:
+        self._quiet = quiet
+        self._flight = stack.enter_context(FlightRecorder(output, keep_last_s))
+        for notice in self._flight.notices:
+            say(notice)
+        stack.push(self._say_what_is_left)
+        self._server = DumpServer(self._flight.directory.path)
+        stack.callback(self._server.close, wait=True)
+        stack.enter_context(listed(self._flight.directory.path))
+        self.path = self._flight.path
+
+    def timers(self, recorder: NVMetrics) -> list[Timer]:
+        """Return the one that begins segments."""
+        for notice in self._flight.settle():
+            say(notice)
+        rotating = _Rotating(self._flight.segment_s, lambda: self._flight.rotate(recorder.rotate))
+        return [rotating.timer]
+
+    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
+        """Return what makes a trace, and tells those who asked."""
+
+        def dump(is_request: bool) -> None:
+            requests = self._server.taken()
+            if is_request and not requests:
+                return  # answered together with the one before
+            try:
+                made = self._flight.dump(recorder.rotate)
+            except (OSError, RuntimeError, ValueError) as error:
+                for request in requests:
+                    request.set_exception(OSError(sentence(error)))
+                self._said(error)
+                return
+            for request in requests:
+                made.add_done_callback(functools.partial(_pass_on, request))
+            made.add_done_callback(lambda made: self._said(made.exception() or made.result()))
+
+        return dump
+
+    def finish(self) -> str:
+        """Make the last trace, and return its path."""
+        self._server.close()
+        requests = self._server.taken()
+        try:
+            path = self._flight.finish()
+        except BaseException as error:
+            for request in requests:
+                request.set_exception(OSError(sentence(error)))
+            raise
+        for request in requests:
+            request.set_result(os.path.abspath(path))
+        return path
+
+    def _say_what_is_left(self, kind: object, error: object, traceback: object) -> None:
+        directory = self._flight.directory
+        if kind is not None and directory.segments():
+            say(f"what was recorded is in {directory.path}; fastnvmetrics dump makes a trace of it")
+
+    def _said(self, result: object) -> None:
+        if isinstance(result, BaseException):
+            say(f"no dump was made: {sentence(result)}")
+        elif not self._quiet:
+            say(f"{result}: dumped")
+
+
+def _pass_on(request: Future[str], made: Future[str]) -> None:
+    error = made.exception()
+    if error is not None:
+        request.set_exception(OSError(sentence(error)))
+    else:
+        request.set_result(os.path.abspath(made.result()))
