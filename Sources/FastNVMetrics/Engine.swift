@@ -35,6 +35,7 @@ public final class Engine: @unchecked Sendable {
   private let forkGeneration: Atomic<UInt32>
   private let unmarkedPhases = Atomic<UInt64>(0)
 
+  let annotations = Annotations()
   private let outputPath: SystemPath
   /// The board that is sampled.
   public let board: BoardConfig
@@ -110,7 +111,7 @@ public final class Engine: @unchecked Sendable {
       do throws(FNVMError) {
         let recording = try Recording(
           outputPath: outputPath, board: board, configuration: configuration,
-          lastPhase: lastPhase)
+          annotations: annotations, lastPhase: lastPhase)
         try recording.begin()
         var notices = recording.openingNotices
         if let hz = configuration.railHz, let repeats = SensorRefresh.notice(for: board, hz: hz) {
@@ -323,6 +324,7 @@ public final class Engine: @unchecked Sendable {
     lifecycle.reset()
     marking.reset()
     state.reset()
+    annotations.reset()
     forkGeneration.store(generation, ordering: .releasing)
     return false
   }

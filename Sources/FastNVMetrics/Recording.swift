@@ -29,6 +29,8 @@ final class Recording: @unchecked Sendable {
   let coreColumns: Int
   /// nil where nobody asked for it.
   private var metadata: RunMetadata?
+  private let annotations: Annotations
+  private var start = ClockReading(at: 0)
   private(set) var startTime: UInt64 = 0
   /// CLOCK_MONOTONIC at the end, 0 before.
   let endTime = Atomic<UInt64>(0)
@@ -59,7 +61,7 @@ final class Recording: @unchecked Sendable {
   /// - Parameter lastPhase: the id of the last phase of the recording before.
   convenience init(
     outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration,
-    lastPhase: UInt64
+    annotations: Annotations, lastPhase: UInt64
   ) throws(FNVMError) {
     let openSamples = Int(configuration.fastHz) / 8
     let fastRing = try SampleRing(
@@ -72,16 +74,17 @@ final class Recording: @unchecked Sendable {
     let files = try TraceFiles.create(at: outputPath)
     self.init(
       board: board, configuration: configuration, fastRing: fastRing, mediumRing: mediumRing,
-      slowRing: slowRing, files: files, lastPhase: lastPhase)
+      slowRing: slowRing, files: files, annotations: annotations, lastPhase: lastPhase)
   }
 
   private init(
     board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
     mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles,
-    lastPhase: UInt64
+    annotations: Annotations, lastPhase: UInt64
   ) {
     self.board = board
     self.configuration = configuration
+    self.annotations = annotations
     let plan = ReadPlan(configuration)
     let keeper = NodeKeeper()
     let roster = ProbeRoster(keeper: keeper)
@@ -122,7 +125,7 @@ final class Recording: @unchecked Sendable {
     header.slowHz = configuration.slowHz
     header.writerVersion = FastNVMetricsVersion.packed
 
-    if configuration.writesMetadata || configuration.writesStats {
+    if configuration.writesMetadata || configuration.writesStats || annotations.version > 0 {
       metadata = RunMetadata(board: board, configuration: configuration, isStart: true)
     }
 
@@ -154,17 +157,18 @@ final class Recording: @unchecked Sendable {
   func begin() throws(FNVMError) {
     try startThreads()
     do throws(FNVMError) {
-      header.startMonotonicNanoseconds = Clock.monotonic()
-      header.startRealtimeNanoseconds = Clock.realtime()
+      start = ClockReading(at: Clock.monotonic())
+      header.startMonotonicNanoseconds = start.monotonic
+      header.startRealtimeNanoseconds = start.realtime
       try files.publish(header)
     } catch {
       joinThreads(goWith: 2)
       throw error
     }
     startTime = fastTier.pointee.begin()
-    header.startMonotonicNanoseconds = startTime
-    // Taken back to t = 0, which is by now a moment ago.
-    header.startRealtimeNanoseconds = Clock.realtime() &- (Clock.monotonic() &- startTime)
+    start = ClockReading(at: startTime)
+    header.startMonotonicNanoseconds = start.monotonic
+    header.startRealtimeNanoseconds = start.realtime
     noteCounts()
     // Where this fails, the spool tries again.
     try? files.write(header)
@@ -248,11 +252,15 @@ final class Recording: @unchecked Sendable {
     noteCounts()
     header.isClosed = true
     // Joules per phase cannot be told without the facts of the sensors.
-    if metadata == nil && marks.hasEvents {
+    if metadata == nil && (marks.hasEvents || annotations.version > 0) {
       metadata = RunMetadata(board: board, configuration: configuration, isStart: false)
     }
-    metadata?.finish(header: header, gpuSource: counts.gpuSource)
-    var chunks = metadata.map { [$0.chunk()] } ?? []
+    metadata?.begin(at: start)
+    metadata?.finish(
+      RunMetadata.End(
+        reading: ClockReading(at: Clock.monotonic()), gpuSource: counts.gpuSource,
+        clocks: RunClocks(board: board, root: Root(board.root))))
+    var chunks = metadata.map { [$0.chunk(annotations)] } ?? []
     if configuration.writesStats { chunks.append(stats.chunk()) }
     try files.complete(header, chunks: chunks)
     if let error = flusher?.firstError { throw error }

@@ -445,7 +445,8 @@ typedef struct fnvm_options {
                                *  locked in memory; 0: not. A notice says where that is not permitted */
   int32_t cpu;                /**< the CPU that the threads that sample run on; -1: any */
   uint32_t write_stats;       /**< 1: the trace gets a STAT chunk, and a META chunk */
-  uint32_t write_metadata;    /**< 1: the trace gets a META chunk; one with phases or labels has it anyway */
+  uint32_t write_metadata;    /**< 1: the trace gets a META chunk; one with phases, labels or annotations has it
+                               *  anyway */
   uint32_t rail_update_interval_ms; /**< set the INA3221 to measure this often while recording (root only), and
                                      *  put back what was there: at the stop, or after a crash by the next
                                      *  start or fnvm_sensors_restore. Notices say what was done; 0: leave it */
@@ -552,6 +553,24 @@ FNVM_API fnvm_status fnvm_engine_phase_begin(fnvm_engine *engine, const char *na
  *  @return FNVM_OK, FNVM_E_INVALID (also: no phase of that id is open), FNVM_E_NOT_RUNNING, FNVM_E_IO (EAGAIN; it
  *  stays open), FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_phase_end(fnvm_engine *engine, uint64_t id);
+
+/** What an annotation can hold, in bytes of UTF-8, and how many keys an engine has room for. */
+#define FNVM_MAX_KEY_BYTES 64
+#define FNVM_MAX_VALUE_BYTES 4096
+#define FNVM_MAX_ANNOTATIONS 128
+
+/** Says something of your own about what is recorded, for those who read the trace: the command, the model, the
+ *  temperature of the room.
+ *
+ *      fnvm_engine_annotate(engine, "command", "train --epochs 3");
+ *
+ *  It is in the META chunk of every trace that this engine completes from now on, of the one that is being recorded
+ *  too, and makes that chunk be written where no option asked for it. Setting a key again replaces its value; what
+ *  is set after fnvm_engine_stop is for the next recording. Does not block.
+ *  @param key UTF-8, 1 to FNVM_MAX_KEY_BYTES bytes. @param value UTF-8, at most FNVM_MAX_VALUE_BYTES bytes.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: too long, an empty key, FNVM_MAX_ANNOTATIONS keys are there already),
+ *  FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_annotate(fnvm_engine *engine, const char *key, const char *value);
 
 #define FNVM_TIER_FAST 0u
 #define FNVM_TIER_MEDIUM 1u

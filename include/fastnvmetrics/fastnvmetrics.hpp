@@ -523,6 +523,15 @@ class Engine {
    *  empty, the engine does not run, or 4096 phases are open. */
   [[nodiscard]] Phase phase(const std::string& name);
 
+  /** Says something of your own about what is recorded: it is in the META chunk of every trace that this engine
+   *  completes from now on. Setting a key again replaces its value.
+   *  @param key 1 to FNVM_MAX_KEY_BYTES bytes of UTF-8. @param value up to FNVM_MAX_VALUE_BYTES.
+   *  @throws std::invalid_argument where one has a NUL character in it, std::runtime_error where one is too long,
+   *  the key is empty, or FNVM_MAX_ANNOTATIONS keys are there already. */
+  void annotate(const std::string& key, const std::string& value) {
+    detail::check(fnvm_engine_annotate(handle(), detail::c_string("key", key), detail::c_string("value", value)));
+  }
+
   /** @return the newest sample of each tier. Takes a microsecond and disturbs no tier.
    *  @throws std::runtime_error where the engine does not run. */
   Snapshot snapshot() const;

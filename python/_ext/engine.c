@@ -295,6 +295,26 @@ static PyObject *engine_phase_end(PyObject *object, PyObject *id_object)
   return none_or_raise(object, fnvm_engine_phase_end(((Engine *)object)->handle, id));
 }
 
+PyDoc_STRVAR(annotate_doc,
+             "annotate($self, key, value, /)\n--\n\n"
+             "Say something of one's own about what is recorded.");
+
+static PyObject *engine_annotate(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+  const char *key, *value;
+
+  if (count != 2) {
+    PyErr_Format(PyExc_TypeError, "annotate takes 2 arguments (%zd given)", count);
+    return NULL;
+  }
+  key = ext_parse_text(args[0], "key");
+  value = key == NULL ? NULL : ext_parse_text(args[1], "value");
+  if (value == NULL) {
+    return NULL;
+  }
+  return none_or_raise(object, fnvm_engine_annotate(((Engine *)object)->handle, key, value));
+}
+
 /* ---- what it has to say ---------------------------------------------------------------------- */
 
 static PyObject *engine_board(PyObject *object, void *unused)
@@ -502,6 +522,7 @@ static PyMethodDef engine_methods[] = {
     {"sync", (PyCFunction)(void (*)(void))engine_sync, METH_FASTCALL, sync_doc},
     {"phase_begin", engine_phase_begin, METH_O, phase_begin_doc},
     {"phase_end", engine_phase_end, METH_O, phase_end_doc},
+    {"annotate", (PyCFunction)(void (*)(void))engine_annotate, METH_FASTCALL, annotate_doc},
     {"snapshot", engine_snapshot, METH_NOARGS, snapshot_doc},
     {"counts", engine_counts, METH_NOARGS, counts_doc},
     {"stats", engine_stats, METH_NOARGS, stats_doc},

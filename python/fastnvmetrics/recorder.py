@@ -74,7 +74,8 @@ class NVMetrics:
     stats
         Whether the trace gets the full statistics of the run, and `metadata`.
     metadata
-        Whether the trace gets facts of the board and of the run. One with phases or labels has them anyway.
+        Whether the trace gets facts of the board and of the run. One with phases, labels or annotations has
+        them anyway.
     rail_update_interval_ms, rail_samples
         What the INA3221 power sensors are set to while recording: how often they measure, in milliseconds,
         and how many measurements they average (1, 4, 16, 64, 128, 256, 512 or 1024). Only root can do that;
@@ -280,6 +281,36 @@ class NVMetrics:
         if not _board.checked_text("name", name):
             raise ValueError("the name of a phase is empty")
         return Phase(self, name)
+
+    def annotate(self, key: str, value: str) -> None:
+        """Say something of your own about what is recorded: the command, the model, the room's temperature.
+
+        It is under ``annotations`` in the `metadata` of every trace that this recorder completes from now on, of
+        the one that is being recorded too. Setting a key again replaces its value.
+
+        Parameters
+        ----------
+        key
+            1 to 64 bytes of UTF-8; there is room for 128 keys.
+        value
+            Up to 4096 bytes of UTF-8.
+
+        Raises
+        ------
+        TypeError, ValueError
+            One is no text, too long, or cannot be UTF-8 without a NUL; the key is empty; 128 others are there.
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> nv = fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux"))
+        >>> nv.annotate("command", "train --epochs 3")
+        >>> with nv:
+        ...     nv.annotate("loss", "0.25")
+        >>> fm.read_trace("run.bin")["metadata"]["annotations"]
+        {'command': 'train --epochs 3', 'loss': '0.25'}
+        """
+        self._engine.annotate(key, value)
 
     def snapshot(self) -> Snapshot:
         """Return the newest values, which disturbs no tier and takes microseconds.
