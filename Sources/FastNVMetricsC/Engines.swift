@@ -84,7 +84,9 @@ private func configuration(
     throw FNVMError(
       code: .invalid,
       message:
-        "options.struct_size is \(size), and none that this version knows: begin with FNVM_OPTIONS_INIT"
+        joined(
+          "options.struct_size is ", decimal(size),
+          ", and none that this version knows: begin with FNVM_OPTIONS_INIT")
     )
   }
   // What the caller's header did not have yet has its usual value.
@@ -222,6 +224,18 @@ public func engineAnnotate(
   }
 }
 
+@_cdecl("fnvm_engine_rotate")
+public func engineRotate(
+  _ engine: OpaquePointer?, _ outputPath: UnsafePointer<CChar>?
+) -> fnvm_status {
+  guard let engine, let outputPath else {
+    return invalid("fnvm_engine_rotate: engine or output_path is NULL")
+  }
+  return status { () throws(FNVMError) in
+    try engineHandle(engine).engine.rotate(to: SystemPath(cString: outputPath))
+  }
+}
+
 @_cdecl("fnvm_engine_snapshot")
 public func engineSnapshot(
   _ engine: OpaquePointer?, _ out: UnsafeMutablePointer<fnvm_snapshot>?
@@ -314,4 +328,6 @@ private func headerAgreement() {
   agree(type(of: h14), type(of: s14))
   let h15 = CFastNVMetrics.fnvm_engine_annotate, s15 = engineAnnotate
   agree(type(of: h15), type(of: s15))
+  let h16 = CFastNVMetrics.fnvm_engine_rotate, s16 = engineRotate
+  agree(type(of: h16), type(of: s16))
 }

@@ -523,6 +523,15 @@ class Engine {
    *  empty, the engine does not run, or 4096 phases are open. */
   [[nodiscard]] Phase phase(const std::string& name);
 
+  /** Completes the trace that is being recorded and goes on into another one, without losing a sample. Returns when
+   *  the old trace is complete, after a quarter of a second. fnvm_engine_rotate() says what becomes of times, sync
+   *  points, phases and counters.
+   *  @throws StatusError where the engine does not run; where the new trace cannot be created: the recording goes
+   *  on in the old one; where the old one cannot be completed: it goes on in the new one. path() says which. */
+  void rotate(const std::string& output_path) {
+    detail::check(fnvm_engine_rotate(handle(), detail::c_string("output_path", output_path)));
+  }
+
   /** Says something of your own about what is recorded: it is in the META chunk of every trace that this engine
    *  completes from now on. Setting a key again replaces its value.
    *  @param key 1 to FNVM_MAX_KEY_BYTES bytes of UTF-8. @param value up to FNVM_MAX_VALUE_BYTES.

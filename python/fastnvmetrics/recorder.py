@@ -158,7 +158,7 @@ class NVMetrics:
         self._notices_issued = 0
 
     def start(self) -> None:
-        """Create the trace and start sampling. After `stop` it records anew, to the same path.
+        """Create the trace and start sampling. After `stop` it records anew, to the same path, that of the last `rotate`.
 
         Raises
         ------
@@ -281,6 +281,48 @@ class NVMetrics:
         if not _board.checked_text("name", name):
             raise ValueError("the name of a phase is empty")
         return Phase(self, name)
+
+    def rotate(self, output_path: PathLike) -> None:
+        """Complete the trace that is being recorded and go on into another one, without losing a sample.
+
+        In each tier the first sample of the new trace is the tick after the last one of the old. The new trace
+        has a t = 0 of its own, just after the last fast sample of the old one; `start_monotonic_ns` of both puts
+        their times together exactly. Sync points count from 1 again; a phase that is open ends in the old trace at that
+        moment and begins again in the new one, with its id, name and parent. `counts`, `stats` and `snapshot`
+        go on from `start`; what a trace says of itself is its own.
+
+        It returns when the old trace is complete, after a quarter of a second, while the recording goes on. The next
+        `start` records to the new path.
+
+        Parameters
+        ----------
+        output_path
+            Where the new trace goes. A complete trace there is replaced, a crashed one is set aside.
+
+        Raises
+        ------
+        FastNVMetricsError
+            Nothing is recorded.
+        OSError
+            `filename` says which trace it is about. The new one cannot be created (EBUSY: another recorder, or this
+            one, is writing it): the recording goes on in the old one. The old one cannot be completed: the
+            recording goes on in the new one, and `recover` completes the old one later.
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     nv.rotate("next.bin")
+        >>> old, new = fm.read_trace("run.bin"), fm.read_trace("next.bin")
+        >>> end = old["start_monotonic_ns"] + int(old["fast_time_s"][-1] * 1e9)
+        >>> end < new["start_monotonic_ns"]
+        True
+        """
+        try:
+            self._engine.rotate(os.fsencode(output_path))
+        finally:
+            with contextlib.suppress(FastNVMetricsError):
+                self._issue_notices()
 
     def annotate(self, key: str, value: str) -> None:
         """Say something of your own about what is recorded: the command, the model, the room's temperature.

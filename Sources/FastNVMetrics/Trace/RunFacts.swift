@@ -45,7 +45,9 @@ enum RunFacts {
           json.number("channel", channel)
           json.number(
             "shunt_uohm",
-            channel.flatMap { TextFile.integer(directory.appending("shunt\($0)_resistor")) })
+            channel.flatMap {
+              TextFile.integer(directory.appending(joined("shunt", decimal($0), "_resistor")))
+            })
           // Null where it is not known which rails add up to the module's power.
           json.flag("in_total", total.isEmpty ? nil : total.contains(index))
         }
