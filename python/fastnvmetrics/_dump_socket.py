@@ -10,11 +10,10 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -39,17 +38,19 @@ def _address(directory: str) -> Iterator[str]:
 
 
 class DumpServer:
-    """Listens in a directory, and hands requests to the thread that waits for SIGUSR1.
+    """Listens in a directory, and hands requests to another thread.
 
     Parameters
     ----------
     directory
         Whose lock the caller holds: a socket that is there was left.
+    wake
+        Is called after each request, to have the other thread look at them.
 
     Attributes
     ----------
     requests
-        Futures to be given the path of a trace, or an error. After each comes a SIGUSR1.
+        Futures to be given the path of a trace, or an error.
 
     Raises
     ------
@@ -57,7 +58,8 @@ class DumpServer:
         There can be no socket.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, wake: Callable[[], None]) -> None:
+        self._wake = wake
         self.requests: queue.SimpleQueue[Future[str]] = queue.SimpleQueue()
         self._path = os.path.join(directory, _NAME)
         with contextlib.suppress(FileNotFoundError):
@@ -126,7 +128,7 @@ class DumpServer:
                     return
                 request: Future[str] = Future()
                 self.requests.put(request)
-                os.kill(os.getpid(), signal.SIGUSR1)
+                self._wake()
                 while not request.done():
                     peer.sendall(b" ")
                     with contextlib.suppress(FutureTimeout):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ._flight_directory import FlightDirectory
 from .joining import join
+from .recorder import NVMetrics
+from .rotation import is_unfinished, rotate
 
 __all__ = ["FlightRecorder"]
 
@@ -64,21 +65,17 @@ class FlightRecorder:
         """Say what is made of what a former recorder left, once the new one has started."""
         return self.directory.settle(self.path)
 
-    def rotate(self, rotate: Callable[[str], None]) -> None:
+    def rotate(self, recorder: NVMetrics) -> None:
         """Begin the next segment, and remove those that are too old.
-
-        Parameters
-        ----------
-        rotate
-            `NVMetrics.rotate`.
 
         Raises
         ------
         OSError
-            It cannot be created; the recording goes on in the present one.
+            It cannot be created, and the recording goes on in the present one; or that cannot be completed, and
+            it goes on in the next.
         """
         path = self.directory.next_segment()
-        rotate(path)
+        failure = rotate(recorder, path)
         self.path = path
         with self._lock:
             is_free = self._dumps == 0
@@ -86,8 +83,10 @@ class FlightRecorder:
         if is_free:
             oldest_ns = time.monotonic_ns() - round(self._keep_last_s * 1e9)
             self.directory.remove_before(oldest_ns)
+        if failure is not None:
+            raise failure
 
-    def dump(self, rotate: Callable[[str], None]) -> Future[str]:
+    def dump(self, recorder: NVMetrics) -> Future[str]:
         """Make a trace of the last stretch up to now, while recording goes on.
 
         Returns
@@ -100,8 +99,8 @@ class FlightRecorder:
         OSError
             No further segment can be created.
         """
-        self.rotate(rotate)
-        segments = [path for path in self.directory.segments() if path != self.path]
+        self.rotate(recorder)
+        segments = [path for path in self.directory.segments() if not is_unfinished(path)]
         with self._lock:
             self._dumps += 1
         try:
@@ -120,6 +119,7 @@ class FlightRecorder:
             It cannot be written; the segments stay, for `fastnvmetrics dump`.
         """
         self._worker.shutdown()
+        self.directory.recover()  # what could not be completed when the disk was full
         join(self.directory.segments(), self._output, last_s=self._keep_last_s)
         self.directory.remove()
         return self._output

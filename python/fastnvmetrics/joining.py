@@ -17,7 +17,15 @@ from . import trace_format as layout
 from ._joined_facts import chunks_of
 from ._joined_marks import JoinedMarks
 from ._paths import PathLike
-from ._trace_file import Counts, checked_counts, header_data, open_regular, read_header, read_into, refuse
+from ._trace_file import (
+    Counts,
+    checked_counts,
+    header_data,
+    open_regular,
+    read_header,
+    read_into,
+    refuse,
+)
 from .chunks import Facts, read_facts, read_phase_records
 from .trace_data import TraceHeader
 
@@ -36,8 +44,6 @@ _SAME = (
     "board_name", "num_cpu_cores", "num_power_rails", "num_thermal_zones", "fast_hz", "medium_hz", "slow_hz",
     "power_rail_names", "thermal_zone_names",
 )  # fmt: skip
-#: Seconds by which a trace may begin before the one before it ends: rounding of times, and no more.
-_ROUNDING_S = 1e-6
 
 
 def join(paths: Iterable[PathLike], output: PathLike, *, last_s: float | None = None) -> None:
@@ -115,7 +121,7 @@ class _Part:
                 refuse("Cannot be joined", "it does not say when it began", self.path)
             #: By tier: the first sample that is kept.
             self.first = dict.fromkeys(_RECORDS, 0)
-            self.end_ns = self.start_ns + max(self._last_ns(tier) for tier in _RECORDS)
+            self.end_ns = max(self.last_ns(tier) for tier in _RECORDS)
         except BaseException:
             self._file.close()
             raise
@@ -159,9 +165,14 @@ class _Part:
         for begin in range(self.first[tier], self.count(tier), step):
             yield self._read(tier, begin, min(step, self.count(tier) - begin))
 
-    def _last_ns(self, tier: str) -> int:
+    def first_ns(self, tier: str) -> int:
+        """Return when the first sample of a tier was taken, of CLOCK_MONOTONIC."""
+        return self.start_ns + (self._time_ns(tier, 0) if self.count(tier) else 0)
+
+    def last_ns(self, tier: str) -> int:
+        """Return when the last was."""
         count = self.count(tier)
-        return self._time_ns(tier, count - 1) if count else 0
+        return self.start_ns + (self._time_ns(tier, count - 1) if count else 0)
 
     def _time_ns(self, tier: str, index: int) -> int:
         seconds = float(self._read(tier, index, 1)["time_s"][0])
@@ -198,9 +209,11 @@ def _check_alike(parts: Sequence[_Part]) -> None:
         difference = alike(part.told, newest.told)
         if difference is not None:
             refuse("Cannot be joined", f"{difference}, {os.fsdecode(newest.path)}", part.path)
-    for before, part in zip(parts, parts[1:]):
-        if part.start_ns < before.end_ns - _ROUNDING_S * 1e9:
-            refuse("Cannot be joined", f"it begins before {os.fsdecode(before.path)} ends", part.path)
+    for tier in _RECORDS:
+        told = [part for part in parts if part.count(tier)]
+        for before, part in zip(told, told[1:]):
+            if part.first_ns(tier) < before.last_ns(tier):
+                refuse("Cannot be joined", f"it begins before {os.fsdecode(before.path)} ends", part.path)
 
 
 def _cut(parts: Sequence[_Part], last_s: float | None) -> tuple[list[_Part], int]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from .recorder import NVMetrics
+from .rotation import rotate
 
 __all__ = ["RollingRecording"]
 
@@ -59,7 +60,7 @@ class RollingRecording:
         former = self.path
         self._number += 1
         path = self._path()
-        self.recorder.rotate(path)
+        rotate(self.recorder, path)
         self.path, self._due = path, now + _MOST_SECONDS
         self._on_next(path)
         with contextlib.suppress(FileNotFoundError):

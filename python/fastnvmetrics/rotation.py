@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from . import trace_format as layout
 from ._trace_file import open_regular, read_any_header
-from .recorder import recover
+from .recorder import NVMetrics, recover
 
-__all__ = ["RotatedTraces", "completed_bytes", "is_unfinished", "recorded_bytes"]
+__all__ = ["RotatedTraces", "completed_bytes", "is_unfinished", "recorded_bytes", "rotate"]
 
 #: What is written beside a trace while it is recorded, and becomes part of it.
 _SPOOLS = ("", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases")
@@ -97,6 +97,25 @@ class RotatedTraces:
         if self._keep is not None and len(paths) > self._keep:
             return True
         return self._max_bytes is not None and sum(sizes[path] for path in paths) > self._max_bytes
+
+
+def rotate(recorder: NVMetrics, path: str) -> OSError | None:
+    """Go on into the trace at `path`; return what kept the former one from being completed, where that is so.
+
+    Raises
+    ------
+    OSError
+        The trace at `path` cannot be created: the recording goes on in the former one.
+    FastNVMetricsError
+        Nothing is recorded.
+    """
+    try:
+        recorder.rotate(path)
+    except OSError as error:
+        if error.filename is None or os.fsdecode(error.filename) == path:
+            raise
+        return error
+    return None
 
 
 def recorded_bytes(path: str) -> int:

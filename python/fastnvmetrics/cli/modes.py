@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -14,11 +15,11 @@ from .._dump_socket import DumpServer
 from ..dumping import listed
 from ..flight import FlightRecorder
 from ..recorder import NVMetrics
-from ..rotation import RotatedTraces, completed_bytes
+from ..rotation import RotatedTraces, completed_bytes, rotate
 from .exits import sentence
 from .options import Limit
 from .output import say
-from .signals import Timer
+from .signals import Timer, wake_main_thread
 
 __all__ = ["Flight", "Mode", "OneTrace", "Rotation"]
 
@@ -44,7 +45,7 @@ class Mode(Protocol):
         """Return what SIGUSR1 does; None where it does nothing."""
 
     def finish(self) -> str:
-        """Return where the trace is, once the recorder has stopped; where there are several, the last."""
+        """Do what is left to do once the recorder has stopped, and return what to call what was made."""
 
 
 class OneTrace:
@@ -120,9 +121,9 @@ class Rotation:
         return None
 
     def finish(self) -> str:
-        """Return the path of the last."""
+        """Remove what is too much, and return the path of the last."""
         self._traces.remove_old(self.path)
-        return self.path
+        return f"{self.path} and the traces before it"
 
     def _rotate_if_large(self) -> None:
         size = completed_bytes(self.path)
@@ -134,9 +135,11 @@ class Rotation:
 
     def _rotate(self) -> None:
         path = self._traces.next_path()
-        self._recorder.rotate(path)
+        failure = rotate(self._recorder, path)
         former, self.path = self.path, path
-        if not self._quiet:
+        if failure is not None:
+            say(f"{sentence(failure)}: recording goes on in {path}; fastnvmetrics recover {former}")
+        elif not self._quiet:
             say(f"{former}: complete")
         self._traces.remove_old(path)
 
@@ -152,11 +155,14 @@ class Flight:
 
     def __init__(self, output: str, keep_last_s: float, quiet: bool, stack: contextlib.ExitStack) -> None:
         self._quiet = quiet
+        self._span_s = keep_last_s
         self._flight = stack.enter_context(FlightRecorder(output, keep_last_s))
         for notice in self._flight.notices:
             say(notice)
         stack.push(self._say_what_is_left)
-        self._server = DumpServer(self._flight.directory.path)
+        self._server = DumpServer(
+            self._flight.directory.path, lambda: wake_main_thread(signal.SIGUSR1)
+        )
         stack.callback(self._server.close, wait=True)
         stack.enter_context(listed(self._flight.directory.path))
         self.path = self._flight.path
@@ -165,7 +171,7 @@ class Flight:
         """Return the one that begins segments."""
         for notice in self._flight.settle():
             say(notice)
-        rotating = _Rotating(self._flight.segment_s, lambda: self._flight.rotate(recorder.rotate))
+        rotating = _Rotating(self._flight.segment_s, lambda: self._flight.rotate(recorder))
         return [rotating.timer]
 
     def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
@@ -176,7 +182,7 @@ class Flight:
             if is_request and not requests:
                 return  # answered together with the one before
             try:
-                made = self._flight.dump(recorder.rotate)
+                made = self._flight.dump(recorder)
             except (OSError, RuntimeError, ValueError) as error:
                 for request in requests:
                     request.set_exception(OSError(sentence(error)))
@@ -189,7 +195,7 @@ class Flight:
         return dump
 
     def finish(self) -> str:
-        """Make the last trace, and return its path."""
+        """Make the last trace."""
         self._server.close()
         requests = self._server.taken()
         try:
@@ -200,7 +206,7 @@ class Flight:
             raise
         for request in requests:
             request.set_result(os.path.abspath(path))
-        return path
+        return f"{path} has the last {self._span_s:g} s at most of"
 
     def _say_what_is_left(self, kind: object, error: object, traceback: object) -> None:
         directory = self._flight.directory

@@ -113,9 +113,9 @@ def command(
                     if not quiet and sys.stderr.isatty():
                         timers.append(_progress(recorder))
                     wait(duration=duration, timers=timers, on_usr1=on_usr1)
-            path = mode.finish()
+            made = mode.finish()
     if not quiet:
-        say(_outcome(path, recorder))
+        say(_outcome(made, recorder))
     if child is not None:
         ctx.exit(child.exit_code)
 
@@ -180,11 +180,11 @@ def _progress(recorder: NVMetrics) -> Timer:
     return Timer(1.0, show)
 
 
-def _outcome(path: str, recorder: NVMetrics) -> str:
+def _outcome(made: str, recorder: NVMetrics) -> str:
     """Return what was recorded and what it cost."""
     counts, stats = recorder.counts, recorder.stats
     missed = sum(counts[f"missed_{tier}"] for tier in ("fast", "medium", "slow"))
     return (
-        f"{path}: {stats['elapsed_s']:.2f} s, {counts['fast_samples']:,} samples, {missed} missed, "
+        f"{made}: {stats['elapsed_s']:.2f} s, {counts['fast_samples']:,} samples, {missed} missed, "
         f"{counts['read_errors']} failed reads; took {100 * stats['cpu_share']:.1f} % of a core"
     )

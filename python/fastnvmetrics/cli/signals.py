@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .child import Child
 
-__all__ = ["ENDING", "Timer", "blocked", "notified_of", "wait"]
+__all__ = ["ENDING", "Timer", "blocked", "notified_of", "wait", "wake_main_thread"]
 
 #: What ends a recording that has no command.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -23,6 +23,12 @@ _ALL = (
 #: Seconds that a command has to end in, once its time is over, before it is killed.
 _PATIENCE = 5.0
 _FROM_KERNEL = 0x80  # SI_KERNEL: the terminal sent it, to the command as well
+#: How long a signal that another thread has caught can be overlooked, in seconds.
+_LONGEST_PAUSE = 1.0
+
+# Signals that came while the main thread was not waiting, and that a thread without a mask took: libraries start
+# such threads when they are imported, numpy's among them, and by default it would end us or be lost there.
+_caught: list[int] = []
 
 
 @dataclass
@@ -41,13 +47,28 @@ class Timer:
 def blocked() -> Iterator[None]:
     """Have signals wait until `wait` takes them; for the main thread, before others are started."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+    handlers = {number: signal.signal(number, _catch) for number in _ALL}
     try:
         yield
     finally:
         # What nobody waited for any more must not end us while traces are completed.
         while signal.sigtimedwait(_ALL, 0) is not None:
             pass
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        _caught.clear()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def wake_main_thread(number: int) -> None:
+    """Send a signal that no other thread can take to the thread that is in `wait`."""
+    ident = threading.main_thread().ident
+    assert ident is not None  # it has started
+    signal.pthread_kill(ident, number)
+
+
+def _catch(number: int, frame: object) -> None:
+    _caught.append(number)
 
 
 def wait(
@@ -86,18 +107,18 @@ def wait(
                 timer.due = max(timer.due + timer.interval, now)
                 timer.action()
         moments = [timer.due for timer in timers] + ([] if deadline is None else [deadline])
-        pause = min(moments, default=now + 3600) - time.monotonic()
-        found = signal.sigtimedwait(_ALL, max(pause, 0))
-        if found is None:
+        pause = min(min(moments, default=now + 3600) - time.monotonic(), _LONGEST_PAUSE)
+        found = signal.sigtimedwait(_ALL, 0 if _caught else max(pause, 0))
+        if found is None and not _caught:
             continue
-        number = found.si_signo
+        number = _caught.pop(0) if found is None else found.si_signo
         if number == signal.SIGCHLD:
             if child is None or child.has_ended():
                 return
         elif number == signal.SIGUSR1 and on_usr1 is not None:
-            on_usr1(found.si_pid == os.getpid())
+            on_usr1(found is not None and found.si_pid == os.getpid())
         elif child is not None:
-            if found.si_code != _FROM_KERNEL:
+            if found is None or found.si_code != _FROM_KERNEL:
                 child.send(number)
         elif number in ENDING:
             return
@@ -118,7 +139,7 @@ def notified_of(pid: int) -> Iterator[None]:
     def watch() -> None:
         ready, _, _ = select.select([process, ended], [], [])
         if process in ready:
-            os.kill(os.getpid(), signal.SIGCHLD)
+            wake_main_thread(signal.SIGCHLD)
 
     thread = threading.Thread(target=watch, name="fnvm-pid", daemon=True)
     thread.start()
