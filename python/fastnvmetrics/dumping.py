@@ -77,10 +77,12 @@ def dump(output: PathLike) -> Dumped:
 @contextlib.contextmanager
 def listed(directory: str) -> Iterator[None]:
     """Let `running_recorders` find the recorder of a directory while the block runs."""
-    link = os.path.join(runtime_directory(), f"{_LINK}{os.getpid()}")
+    parent = runtime_directory()
+    link = os.path.join(parent, f"{_LINK}{os.getpid()}")
     with contextlib.suppress(OSError):  # it can be asked by its path all the same
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(link)
+        for left in _links(parent):
+            if left == link or not _is_alive(left):
+                os.unlink(left)
         os.symlink(os.path.abspath(directory), link)
     try:
         yield
@@ -93,15 +95,23 @@ def running_recorders() -> list[str]:
     """Return what the flight recorders record to that this user started, or that systemd did."""
     found = set()
     for parent in (runtime_directory(), tempfile.gettempdir(), *glob.glob("/run/fastnvmetrics*")):
-        for link in glob.glob(os.path.join(glob.escape(parent), f"{_LINK}*")):
+        for link in _links(parent):
             with contextlib.suppress(OSError):
-                # Anyone can leave a link in a directory for temporary files.
-                is_ours = os.lstat(link).st_uid == os.getuid() or parent.startswith("/run/fastnvmetrics")
-                pid = link.rpartition("-")[2]
                 directory = os.readlink(link)
-                if is_ours and directory.endswith(SUFFIX) and os.path.exists(f"/proc/{pid}"):
+                if directory.endswith(SUFFIX) and _is_alive(link):
                     found.add(directory.removesuffix(SUFFIX))
     return sorted(found)
+
+
+def _links(parent: str) -> list[str]:
+    """Return the links of recorders: anyone can leave some in a directory for temporary files, and those do not count."""
+    links = glob.glob(os.path.join(glob.escape(parent), f"{_LINK}*"))
+    is_systemds = parent.startswith("/run/fastnvmetrics")
+    return [link for link in links if is_systemds or os.lstat(link).st_uid == os.getuid()]
+
+
+def _is_alive(link: str) -> bool:
+    return os.path.exists(f"/proc/{link.rpartition('-')[2]}")
 
 
 def _left(path: str) -> FlightDirectory:

@@ -15,7 +15,7 @@ from .rotation import is_unfinished, rotate
 __all__ = ["FlightRecorder"]
 
 #: Of the span, how much a segment holds; and seconds that it holds at least and at most.
-_SHARE, _LEAST_S, _MOST_S = 0.1, 1.0, 600.0
+_SHARE, _LEAST_S, _MOST_S = 0.1, 0.5, 600.0
 
 
 class FlightRecorder:

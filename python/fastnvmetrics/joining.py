@@ -62,7 +62,7 @@ def join(paths: Iterable[PathLike], output: PathLike, *, last_s: float | None = 
         The trace to make. It appears when it is complete, in place of what may be there; one of `paths`
         is as good as any other path.
     last_s
-        Only so many seconds at the end, exactly: t = 0 is that long before the last sample. Phases that
+        Only so many seconds at the end, exactly: t = 0 is that long before the last fast sample. Phases that
         had begun begin there.
 
     Raises
@@ -121,7 +121,9 @@ class _Part:
                 refuse("Cannot be joined", "it does not say when it began", self.path)
             #: By tier: the first sample that is kept.
             self.first = dict.fromkeys(_RECORDS, 0)
-            self.end_ns = max(self.last_ns(tier) for tier in _RECORDS)
+            # A trace ends at its last fast sample; other tiers of one that was rotated can go on a little longer.
+            tiers = ["fast"] if self.counts.fast else list(_RECORDS)
+            self.end_ns = max(self.last_ns(tier) for tier in tiers)
         except BaseException:
             self._file.close()
             raise

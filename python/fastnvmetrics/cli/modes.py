@@ -111,7 +111,7 @@ class Rotation:
     def timers(self, recorder: NVMetrics) -> list[Timer]:
         """Return the one that rotates."""
         self._recorder = recorder
-        self._traces.remove_old(self.path)
+        self._tidy()
         if self._limit.seconds is not None:
             return [_Rotating(self._limit.seconds, self._rotate).timer]
         return [_Rotating(_LOOK, self._rotate_if_large).timer]
@@ -122,7 +122,7 @@ class Rotation:
 
     def finish(self) -> str:
         """Remove what is too much, and return the path of the last."""
-        self._traces.remove_old(self.path)
+        self._tidy()
         return f"{self.path} and the traces before it"
 
     def _rotate_if_large(self) -> None:
@@ -141,7 +141,14 @@ class Rotation:
             say(f"{sentence(failure)}: recording goes on in {path}; fastnvmetrics recover {former}")
         elif not self._quiet:
             say(f"{former}: complete")
-        self._traces.remove_old(path)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove old traces; what cannot be removed is no reason not to record."""
+        try:
+            self._traces.remove_old(self.path)
+        except OSError as error:
+            say(f"old traces stay: {sentence(error)}")
 
 
 class Flight:
