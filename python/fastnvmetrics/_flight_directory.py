@@ -125,8 +125,12 @@ class FlightDirectory:
         kept = len(others) - len(strangers)
         return said + ([f"{kept} segments of the recorder before are kept in {self.path}"] if kept else [])
 
-    def remove_before(self, oldest_ns: int) -> None:
-        """Remove segments that ended before that moment of CLOCK_MONOTONIC."""
+    def remove_older(self, current: str, keep_last_s: float) -> None:
+        """Remove segments that ended so many seconds before the current one began.
+
+        Not before now: a segment ends with samples that are a tenth of a second old.
+        """
+        oldest_ns = _header(current)["start_monotonic_ns"] - round(keep_last_s * 1e9)
         segments = self.segments()
         for path, following in zip(segments, segments[1:]):
             if _header(following)["start_monotonic_ns"] > oldest_ns:

@@ -81,8 +81,7 @@ class FlightRecorder:
             is_free = self._dumps == 0
         # What a dump is being made of must stay until it is done.
         if is_free:
-            oldest_ns = time.monotonic_ns() - round(self._keep_last_s * 1e9)
-            self.directory.remove_before(oldest_ns)
+            self.directory.remove_older(path, self._keep_last_s)
         if failure is not None:
             raise failure
 
