@@ -8,7 +8,28 @@ struct CrashScene {
   /// In the order of `suffixes`; nil where there is none.
   var sidecars: [[UInt8]?]
 
+  static let metadataSuffix = ".fnvm-meta"
+
+  /// The metadata kept beside the trace: none, whole, with a bit that fell over, cut or torn, as the length of the
+  /// trace has it.
+  var metadata: [UInt8]? {
+    let chunk = TraceChunk(type: "META", payload: Array("{\"a\":1}".utf8))
+    var bytes = TraceChunk.encoded([chunk])
+    switch trace.count % 5 {
+    case 0: return nil
+    case 1: return bytes
+    case 2: bytes[trace.count / 5 % bytes.count] ^= 4
+    case 3: bytes.removeLast(1 + trace.count / 5 % bytes.count)
+    default: bytes += bytes
+    }
+    return bytes
+  }
+
+  /// The chunks that a recovery appends.
+  var keptChunks: [UInt8] { trace.count % 5 == 1 ? metadata ?? [] : [] }
+
   func place(at path: String) {
+    FuzzFile.place(metadata, at: path + Self.metadataSuffix)
     for (suffix, sidecar) in zip(Self.suffixes, sidecars) {
       FuzzFile.place(sidecar, at: path + suffix)
     }
