@@ -167,7 +167,7 @@ static void an_old_trace_on_a_full_disk_does_not_end_the_recording(void) {
 
 /* Whichever call fails: nothing is lost but what the message says, and the recording goes on. */
 static void each_call_may_fail_once(void) {
-  static const unsigned calls[] = {ON_RENAME, ON_TRUNCATE, ON_SYNC, ON_PREAD, ON_LOCK};
+  static const unsigned calls[] = {ON_OPEN, ON_RENAME, ON_TRUNCATE, ON_SYNC, ON_PREAD, ON_LOCK};
   fixture f = fixture_create();
   const char *run = fixture_path(&f, "run.bin"), *next = fixture_path(&f, "next.bin");
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
@@ -175,7 +175,8 @@ static void each_call_may_fail_once(void) {
     for (int countdown = 0; !is_over; countdown++) {
       fnvm_engine *engine = started(&f, "run.bin");
       CHECK_EQUAL(fnvm_engine_sync(engine, NULL), FNVM_OK);
-      set_fault((fault){.kind = FAULT_FAILS_ONCE, .calls = calls[i], .pattern = "*", .error = EIO, .countdown = countdown});
+      set_fault((fault){.kind = FAULT_FAILS_ONCE, .calls = calls[i], .pattern = "*.bin*", .error = EIO,
+                        .countdown = countdown});
       const fnvm_status status = fnvm_engine_rotate(engine, next);
       is_over = !fault_is_over();
       mend();
@@ -244,7 +245,7 @@ static void a_recorder_may_be_killed_around_a_rotation(void) {
         CHECK(header.start_monotonic_ns > end);
         /* No tick of a millisecond is lost between them, unless the machine was late for it. */
         const uint64_t gap = time_of(next, 0) - end;
-        if (gap > 2500000) fprintf(stderr, "  round %d: %.1f ms between the traces\n", round, (double)gap / 1e6);
+        CHECK(gap < 100000000);
       }
     }
     fixture_remove(&f);
