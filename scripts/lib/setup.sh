@@ -36,6 +36,7 @@ need_debian_packages() {
   if [[ -z $python || $python == /usr/bin/python3 ]]; then
     has_python_headers || missing+=(libpython3-dev)
     has_python_module numpy || missing+=(python3-numpy)
+    has_python_module click || missing+=(python3-click)
     has_python_module ensurepip || missing+=(python3-venv)
   fi
   ((${#missing[@]})) || return 0
