@@ -15,7 +15,7 @@ __all__ = ["commands", "main"]
 
 #: Subcommands by what they are for: each is `command` of the module of that name.
 SECTIONS = {
-    "Record": ("record", "recover"),
+    "Record": ("record", "stat", "recover"),
     "Look": ("report", "info", "compare"),
     "Board": ("doctor", "boards", "simulate"),
     "Shell": ("completion",),

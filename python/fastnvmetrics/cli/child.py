@@ -55,13 +55,12 @@ class Child:
         self.elapsed_s = 0.0
         self.usage: resource.struct_rusage | None = None
         try:
-            # Ours are blocked, for `signals.wait`; and Python ignores two that others do not.
+            # Python ignores two that others do not.
             self._pid = os.posix_spawnp(
                 command[0],
                 list(command),
                 os.environ,
                 file_actions=actions,
-                setsigmask=[],
                 setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
         except OSError as error:

@@ -16,7 +16,7 @@ from .exits import RECORDER_FAILED, Failure, code_of, sentence
 from .options import Duration
 from .output import say
 from .recorder_options import RecorderOptions, recorder_options
-from .signals import Timer, blocked, notified_of, wait
+from .signals import Timer, caught, notified_of, wait
 
 __all__ = ["command"]
 
@@ -66,7 +66,7 @@ def command(
         check_command(command_line)
     path = output or time.strftime("fastnvmetrics-%Y%m%d-%H%M%S.bin")
     child: Child | None = None
-    with blocked(), failing_as(RECORDER_FAILED if command_line else None):
+    with caught(), failing_as(RECORDER_FAILED if command_line else None):
         with contextlib.ExitStack() as stack:
             if pid is not None:
                 stack.enter_context(_process(pid))
