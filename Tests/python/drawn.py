@@ -9,9 +9,7 @@ from fastnvmetrics.simulate import Truth
 
 def drawn(truth: Truth, label: str, start_ns: int, begin_s: float, end_s: float) -> float:
     """Return the joules of a rail between two times of a trace that began at `start_ns`, CLOCK_MONOTONIC."""
-    changes = {
-        kind: truth.changes(f"{kind}/{label}") for kind in ("voltage_mv", "current_ma")
-    }
+    changes = {kind: truth.changes(f"{kind}/{label}") for kind in ("voltage_mv", "current_ma")}
     instants = start_ns + np.round(np.array((begin_s, end_s)) * 1e9).astype(np.int64)
     edges = np.unique(np.concatenate([*(rows[:, 2] for rows in changes.values()), instants]))
     edges = edges[(edges >= instants[0]) & (edges <= instants[1])]

@@ -53,7 +53,17 @@ def test_options_of_the_command_need_no_dashes_before_it(tmp_path: Path) -> None
 def test_a_command_that_a_signal_ends_has_the_exit_code_of_shells(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    done = run("record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", "sh", "-c", f"kill -{int(number)} $$")
+    done = run(
+        "record",
+        *ANY,
+        "-q",
+        "-o",
+        tmp_path / "run.bin",
+        "--",
+        "sh",
+        "-c",
+        f"kill -{int(number)} $$",
+    )
     assert (done.returncode, done.stderr) == (128 + number, "")
     assert not fm.read_trace(tmp_path / "run.bin")["recovered"]
 
@@ -61,7 +71,12 @@ def test_a_command_that_a_signal_ends_has_the_exit_code_of_shells(
 def test_a_command_that_cannot_be_run_is_said_before_anything_is_recorded(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no program")
-    for name, code in ((tmp_path / "missing", 127), ("no-such-command", 127), (text, 126), (tmp_path, 126)):
+    for name, code in (
+        (tmp_path / "missing", 127),
+        ("no-such-command", 127),
+        (text, 126),
+        (tmp_path, 126),
+    ):
         done = run("record", *ANY, "-o", tmp_path / "run.bin", "--", name)
         assert done.returncode == code
         assert done.stderr.count("\n") == 1
@@ -102,7 +117,9 @@ def test_without_a_command_a_signal_ends_it_cleanly(tmp_path: Path, number: sign
 
 def test_signals_are_passed_on_to_the_command(tmp_path: Path) -> None:
     recorder = subprocess.Popen(
-        line("record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", sys.executable, "-c", LISTENER),
+        line(
+            "record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", sys.executable, "-c", LISTENER
+        ),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -117,7 +134,9 @@ def test_signals_are_passed_on_to_the_command(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_at_a_terminal_comes_to_the_command_once(tmp_path: Path) -> None:
-    command = line("record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", sys.executable, "-c", LISTENER)
+    command = line(
+        "record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", sys.executable, "-c", LISTENER
+    )
     process, terminal = pty.fork()
     if process == 0:
         os.execv(command[0], command)
@@ -143,12 +162,16 @@ def test_the_command_has_the_signals_that_it_would_have_without_us(tmp_path: Pat
     script = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
     done = run("record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", sys.executable, "-c", script)
     assert done.stdout == "set()\n"
-    broken = run("record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", "sh", "-c", "kill -PIPE $$")
+    broken = run(
+        "record", *ANY, "-q", "-o", tmp_path / "run.bin", "--", "sh", "-c", "kill -PIPE $$"
+    )
     assert broken.returncode == 128 + signal.SIGPIPE
 
 
 def test_a_duration_ends_the_command(tmp_path: Path) -> None:
-    done = run("record", *ANY, "-q", "-o", tmp_path / "run.bin", "--duration", "300ms", "--", "sleep", "60")
+    done = run(
+        "record", *ANY, "-q", "-o", tmp_path / "run.bin", "--duration", "300ms", "--", "sleep", "60"
+    )
     assert done.returncode == 128 + signal.SIGTERM
     assert not fm.read_trace(tmp_path / "run.bin")["recovered"]
 
@@ -164,7 +187,10 @@ def test_it_records_as_long_as_a_process_lives(tmp_path: Path) -> None:
         assert recorder.returncode == 0, errors
     assert not fm.read_trace(path)["recovered"]
     gone = run("record", *ANY, "-o", path, "--pid", lives.pid)
-    assert (gone.returncode, gone.stderr) == (1, f"fastnvmetrics: process {lives.pid}: No such process\n")
+    assert (gone.returncode, gone.stderr) == (
+        1,
+        f"fastnvmetrics: process {lives.pid}: No such process\n",
+    )
 
 
 def test_wrong_usage_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:

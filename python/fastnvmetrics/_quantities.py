@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
 
 from ._repeats import Figure, energy, mean_power
 from .summary import Distribution, PhaseSummary
@@ -11,7 +10,7 @@ from .summary import Distribution, PhaseSummary
 __all__ = ["FigureOf", "quantities"]
 
 #: How to find a figure in a phase: None where it is not known.
-FigureOf = Callable[[PhaseSummary], Optional[Figure]]
+FigureOf = Callable[[PhaseSummary], Figure | None]
 
 
 def quantities(example: PhaseSummary) -> list[tuple[str, FigureOf]]:

@@ -65,7 +65,11 @@ def progress(label: str) -> Iterator[Callable[[float], None]]:
         done = max(0.0, min(share, 1.0))
         left = (now - begun) * (1 / done - 1) if done > 0 else 0.0
         bar = "#" * int(30 * done)
-        click.echo(f"\r{label}  [{bar:<30}] {100 * done:3.0f} %  {left:.0f} s left \x1b[K", nl=False, err=True)
+        click.echo(
+            f"\r{label}  [{bar:<30}] {100 * done:3.0f} %  {left:.0f} s left \x1b[K",
+            nl=False,
+            err=True,
+        )
 
     try:
         yield update

@@ -11,18 +11,18 @@ import click
 
 from ..board import BoardConfig, detect_board, get_board_config
 from ..recorder import NVMetrics
-from .options import Duration, board_options
+from .options import Duration, ParamType, board_options
 
 __all__ = ["RecorderOptions", "recorder_options"]
 
 _RATE = click.IntRange(1, 20000)
 _SOURCES = {
-    "gpu": "GPU load",
-    "ram": "RAM",
-    "emc": "memory controller",
-    "voltage": "rail voltages",
-    "current": "rail currents",
-    "thermal": "thermal zones",
+    "gpu": "GPU load is",
+    "ram": "RAM is",
+    "emc": "the memory controller is",
+    "voltage": "rail voltages are",
+    "current": "rail currents are",
+    "thermal": "thermal zones are",
 }
 
 
@@ -63,7 +63,7 @@ class RecorderOptions:
         return detect_board(root=self.root)
 
 
-class Note(click.ParamType):
+class Note(ParamType):
     """``KEY=VALUE``."""
 
     name = "note"
@@ -111,7 +111,7 @@ def _options() -> list[Callable[[Any], Any]]:
             type=click.IntRange(0, 20000),
             default=0,
             metavar="HZ",
-            help=f"How often {what} is read inside of its tier; 0: at every tick.",
+            help=f"How often {what} read inside of its tier; 0: at every tick.",
         )
         for name, what in _SOURCES.items()
     ]

@@ -41,6 +41,9 @@ def command(ctx: click.Context, traces: tuple[str, ...], as_json: bool) -> None:
         print_json(done)
     else:
         print_lines(
-            [f"{one['path']}: {'recovered' if one['recovered'] else 'complete already'}" for one in done]
+            [
+                f"{one['path']}: {'recovered' if one['recovered'] else 'complete already'}"
+                for one in done
+            ]
         )
     ctx.exit(failure)

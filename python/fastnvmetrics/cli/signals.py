@@ -92,7 +92,9 @@ def wait(
                 timer.due = max(timer.due + timer.interval, now)
                 timer.action()
         moments = [timer.due for timer in timers] + ([] if deadline is None else [deadline])
-        for number, is_from_kernel in _next_signals(min(moments, default=now + 3600) - time.monotonic()):
+        for number, is_from_kernel in _next_signals(
+            min(moments, default=now + 3600) - time.monotonic()
+        ):
             if number == signal.SIGCHLD:
                 if child is None or child.has_ended():
                     return

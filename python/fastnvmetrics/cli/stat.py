@@ -6,7 +6,6 @@ import contextlib
 import os
 import shlex
 import tempfile
-from typing import Any
 
 import click
 
@@ -16,10 +15,10 @@ from .._table import known, plus_minus
 from ..analysis import summarize
 from ..summary import PhaseSummary, Repeats, Summary
 from .child import Child, check_command
-from .exits import RECORDER_FAILED
+from .exits import RECORDER_FAILED, reported
 from .options import Duration, json_option
 from .output import print_json, print_lines, print_table, say
-from .record import failing_as, started
+from .record import started
 from .recorder_options import RecorderOptions, recorder_options
 from .signals import caught, wait
 
@@ -53,8 +52,17 @@ Examples:
   fastnvmetrics stat --repeat 10 --warmup 1 --baseline 5s -- ./infer model.onnx
   fastnvmetrics stat --repeat 5 --json -- python bench.py | jq .quantities.energy_j""",
 )
-@click.option("-r", "--repeat", type=click.IntRange(1), default=1, metavar="N", help="Run it N times.")
-@click.option("-w", "--warmup", type=click.IntRange(0), default=0, metavar="N", help="N runs before, which do not count.")
+@click.option(
+    "-r", "--repeat", type=click.IntRange(1), default=1, metavar="N", help="Run it N times."
+)
+@click.option(
+    "-w",
+    "--warmup",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="N runs before, which do not count.",
+)
 @click.option(
     "--baseline",
     type=Duration(),
@@ -62,11 +70,17 @@ Examples:
     help="Watch the idle board for this long before, and say what the command took above that.",
 )
 @click.option(
-    "-o", "--output", metavar="TRACE", type=click.Path(dir_okay=False), help="Keep the trace: each run is a phase."
+    "-o",
+    "--output",
+    metavar="TRACE",
+    type=click.Path(dir_okay=False),
+    help="Keep the trace: each run is a phase.",
 )
 @json_option
 @recorder_options
-@click.argument("command_line", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED, required=True)
+@click.argument(
+    "command_line", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED, required=True
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -91,11 +105,13 @@ def command(
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="fastnvmetrics-"))
         path = output or os.path.join(directory, "stat.bin")
-        with caught(), failing_as(RECORDER_FAILED):
+        with caught(), reported(RECORDER_FAILED):
             for _ in range(warmup):
                 child = _run(command_line, as_json)
                 if child.exit_code:
-                    say(f"a run before the first ended with exit code {child.exit_code}: nothing was measured")
+                    say(
+                        f"a run before the first ended with exit code {child.exit_code}: nothing was measured"
+                    )
                     ctx.exit(child.exit_code)
             recorder = options.recorder(path)
             with started(recorder):
@@ -105,7 +121,7 @@ def command(
                 while len(children) < repeat and not any(child.exit_code for child in children):
                     with recorder.phase(_COMMAND):
                         children.append(_run(command_line, as_json))
-        with failing_as(RECORDER_FAILED):
+        with reported(RECORDER_FAILED):
             summary = summarize(path)
     found = _figures(summary, children)
     notes = _notes(summary, children)
@@ -174,10 +190,14 @@ def _notes(summary: Summary, children: list[Child]) -> list[str]:
     found = [*summary.notes]
     for name in (_IDLE, _COMMAND):
         if name in list(summary):
-            found += [f"{name}: {note}" for phase in summary[name].instances for note in phase.notes]
+            found += [
+                f"{name}: {note}" for phase in summary[name].instances for note in phase.notes
+            ]
     code = children[-1].exit_code
     if code:
-        found.append(f"run {len(children)} ended with exit code {code}: its figures are in the means")
+        found.append(
+            f"run {len(children)} ended with exit code {code}: its figures are in the means"
+        )
     return list(dict.fromkeys(found))
 
 
@@ -192,13 +212,21 @@ def _print(
     lines = [""]
     if "idle_power_w" in found:
         idle = found["idle_power_w"]
-        lines.append(f"Idle: {plus_minus(idle.mean, idle.uncertainty, 'W')} over {summary[_IDLE].duration_s.mean:.3g} s.")
-    lines.append("± is half a 95 % interval of the mean; spread is the standard deviation from run to run.")
+        lines.append(
+            f"Idle: {plus_minus(idle.mean, idle.uncertainty, 'W')} over {summary[_IDLE].duration_s.mean:.3g} s."
+        )
+    lines.append(
+        "± is half a 95 % interval of the mean; spread is the standard deviation from run to run."
+    )
     print_lines([*lines, *notes], err=True)
 
 
 def _row(name: str, figure: Repeats) -> tuple[str, str, str]:
-    label, unit, scale = _SHOWN.get(name) or (name.replace("energy_j of ", "  energy of "), "J", 1.0)
+    label, unit, scale = _SHOWN.get(name) or (
+        name.replace("energy_j of ", "  energy of "),
+        "J",
+        1.0,
+    )
     mean = figure.mean * scale
     if figure.uncertainty is None or (figure.count > 1 and not figure.standard_deviation):
         value = known(mean, ".4g", f" {unit}")
