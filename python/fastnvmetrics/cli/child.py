@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .exits import CANNOT_RUN, NOT_FOUND, Failure
+
+if TYPE_CHECKING:
+    import resource
 
 __all__ = ["Child", "check_command"]
 

@@ -16,11 +16,15 @@ from .child import Child
 
 __all__ = ["ENDING", "Timer", "caught", "notified_of", "wait"]
 
+
+def _known(*names: str) -> tuple[int, ...]:
+    """Return the signals that there are: help and traces are for other systems too."""
+    return tuple(int(getattr(signal, name)) for name in names if hasattr(signal, name))
+
+
 #: What ends a recording that has no command.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_ALL = (
-    *ENDING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT, signal.SIGCHLD,
-)  # fmt: skip
+ENDING = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+_ALL = (*ENDING, *_known("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGCHLD"))
 #: Seconds that a command has to end in, once its time is over, before it is killed.
 _PATIENCE = 5.0
 
