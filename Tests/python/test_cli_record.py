@@ -44,6 +44,22 @@ def test_the_command_is_recorded_as_a_phase_and_its_exit_code_passed_on(tmp_path
     assert trace["stats"] is not None
 
 
+def test_the_trace_says_what_was_run_and_noted(tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    long = "x" * 5000
+    done = run("record", *ANY, "-q", "-o", path, "--note", "model=a=b", "--", "sh", "-c", "exit 3", "a b", long)
+    assert done.returncode == 3
+    metadata = fm.read_trace(path)["metadata"]
+    assert metadata is not None
+    notes = metadata["annotations"]
+    assert notes["command"].startswith("sh -c 'exit 3' 'a b' xxx")
+    assert len(notes["command"]) == 4096
+    assert (notes["exit_code"], notes["model"]) == ("3", "a=b")
+    shown = run("info", path).stdout
+    assert "annotations.exit_code" in shown
+    assert run("record", *ANY, "-o", path, "--note", f"{'k' * 65}=v", "--", "true").returncode == 125
+
+
 def test_options_of_the_command_need_no_dashes_before_it(tmp_path: Path) -> None:
     done = run("record", *ANY, "-o", tmp_path / "run.bin", sys.executable, "-c", "exit(4)")
     assert done.returncode == 4

@@ -74,12 +74,13 @@ def command(
         with contextlib.ExitStack() as stack:
             if pid is not None:
                 stack.enter_context(_process(pid))
-            recorder = options.recorder(path)
+            recorder = options.recorder(path, command_line)
             with started(recorder):
                 if command_line:
                     with recorder.phase("command"):
                         child = Child(command_line)
                         wait(child=child, duration=duration)
+                    recorder.annotate("exit_code", str(child.exit_code))
                 else:
                     timers = [] if quiet or not sys.stderr.isatty() else [_progress(recorder)]
                     wait(duration=duration, timers=timers)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +17,7 @@ from .options import Duration, ParamType, board_options
 __all__ = ["RecorderOptions", "recorder_options"]
 
 _RATE = click.IntRange(1, 20000)
+_LONGEST_VALUE = 4096  # bytes of an annotation
 _SOURCES = {
     "gpu": "GPU load is",
     "ram": "RAM is",
@@ -49,18 +51,29 @@ class RecorderOptions:
     rail_samples: int
     notes: tuple[tuple[str, str], ...]
 
-    def recorder(self, path: str) -> NVMetrics:
-        """Return a recorder to that path, which has not begun, with the metadata and statistics of the command line."""
+    def recorder(self, path: str, command_line: Sequence[str] = ()) -> NVMetrics:
+        """Return a recorder to that path, which has not begun; its traces will say what was run and noted."""
         chosen = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("board", "root", "notes"):
             del chosen[name]
-        return NVMetrics(path, board=self.found_board(), stats=True, **chosen)
+        recorder = NVMetrics(path, board=self.found_board(), stats=True, **chosen)
+        if command_line:
+            recorder.annotate("command", _fitting(shlex.join(command_line)))
+        for key, value in self.notes:
+            recorder.annotate(key, value)
+        return recorder
 
     def found_board(self) -> BoardConfig:
         """Return the board that was named or is detected."""
         if self.board is not None:
             return get_board_config(self.board, root=self.root)
         return detect_board(root=self.root)
+
+
+def _fitting(text: str) -> str:
+    """Return as much of a text as an annotation has room for; what is no text of Unicode is replaced."""
+    known = text.encode("utf-8", "replace").replace(b"\0", b"")
+    return known[:_LONGEST_VALUE].decode("utf-8", "ignore")
 
 
 class Note(ParamType):

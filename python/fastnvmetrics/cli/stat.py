@@ -113,7 +113,7 @@ def command(
                         f"a run before the first ended with exit code {child.exit_code}: nothing was measured"
                     )
                     ctx.exit(child.exit_code)
-            recorder = options.recorder(path)
+            recorder = options.recorder(path, command_line)
             with started(recorder):
                 if baseline is not None:
                     with recorder.phase(_IDLE):
@@ -121,6 +121,7 @@ def command(
                 while len(children) < repeat and not any(child.exit_code for child in children):
                     with recorder.phase(_COMMAND):
                         children.append(_run(command_line, as_json))
+                recorder.annotate("exit_code", str(children[-1].exit_code))
         with reported(RECORDER_FAILED):
             summary = summarize(path)
     found = _figures(summary, children)
