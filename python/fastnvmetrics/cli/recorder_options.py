@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +18,7 @@ from .options import Duration, ParamType, board_options
 __all__ = ["RecorderOptions", "recorder_options"]
 
 _RATE = click.IntRange(1, 20000)
-_LONGEST_VALUE = 4096  # bytes of an annotation
+_LONGEST_KEY, _LONGEST_VALUE = 64, 4096  # bytes, of an annotation
 _SOURCES = {
     "gpu": "GPU load is",
     "ram": "RAM is",
@@ -88,6 +89,9 @@ class Note(ParamType):
         key, found, text = str(value).partition("=")
         if not found or not key:
             self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
+        for part, limit in ((key, _LONGEST_KEY), (text, _LONGEST_VALUE)):
+            if len(os.fsencode(part)) > limit:
+                self.fail(f"{part[:20]!r}… is longer than {limit} bytes", param, ctx)
         return key, text
 
 
