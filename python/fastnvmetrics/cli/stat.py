@@ -12,7 +12,6 @@ import click
 from .._quantities import quantities
 from .._repeats import Figure, energy, repeats
 from .._table import known, plus_minus
-from ..analysis import summarize
 from ..summary import PhaseSummary, Repeats, Summary
 from .child import Child, check_command
 from .exits import RECORDER_FAILED, reported
@@ -21,6 +20,7 @@ from .output import print_json, print_lines, print_table, say
 from .record import started
 from .recorder_options import RecorderOptions, recorder_options
 from .signals import caught, wait
+from .summaries import summary_of
 
 __all__ = ["command"]
 
@@ -123,7 +123,7 @@ def command(
                         children.append(_run(command_line, as_json))
                 recorder.annotate("exit_code", str(children[-1].exit_code))
         with reported(RECORDER_FAILED):
-            summary = summarize(path)
+            summary = summary_of(path)
     found = _figures(summary, children)
     notes = _notes(summary, children)
     if as_json:
