@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from .._dump_socket import DumpServer
 from ..dumping import listed
@@ -19,12 +18,23 @@ from ..rotation import RotatedTraces, completed_bytes, rotate
 from .exits import sentence
 from .options import Limit
 from .output import say
-from .signals import Timer, wake_main_thread
+from .signals import Timer, wake
 
-__all__ = ["Flight", "Mode", "OneTrace", "Rotation"]
+__all__ = ["Flight", "Hooks", "Mode", "OneTrace", "Rotation"]
 
 #: Seconds between two looks at the size of a trace, and before a rotation that failed is tried again.
 _LOOK, _PAUSE = 0.5, 10.0
+
+
+class _Always(TypedDict):
+    timers: list[Timer]
+
+
+class Hooks(_Always, total=False):
+    """Arguments of `signals.wait`."""
+
+    on_usr1: Callable[[], None]
+    on_wake: Callable[[], None]
 
 
 class Mode(Protocol):
@@ -38,11 +48,8 @@ class Mode(Protocol):
 
     path: str
 
-    def timers(self, recorder: NVMetrics) -> list[Timer]:
+    def hooks(self, recorder: NVMetrics) -> Hooks:
         """Return what is to be done while it records, which has begun."""
-
-    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
-        """Return what SIGUSR1 does; None where it does nothing."""
 
     def finish(self) -> str:
         """Do what is left to do once the recorder has stopped, and return what to call what was made."""
@@ -54,13 +61,9 @@ class OneTrace:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def timers(self, recorder: NVMetrics) -> list[Timer]:
-        """Return none."""
-        return []
-
-    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
-        """Return None."""
-        return None
+    def hooks(self, recorder: NVMetrics) -> Hooks:
+        """Return nothing to do."""
+        return Hooks(timers=[])
 
     def finish(self) -> str:
         """Return its path."""
@@ -108,17 +111,15 @@ class Rotation:
         self.path = self._traces.next_path()
         self._bytes = 0
 
-    def timers(self, recorder: NVMetrics) -> list[Timer]:
-        """Return the one that rotates."""
+    def hooks(self, recorder: NVMetrics) -> Hooks:
+        """Return the timer that rotates."""
         self._recorder = recorder
         self._tidy()
         if self._limit.seconds is not None:
-            return [_Rotating(self._limit.seconds, self._rotate).timer]
-        return [_Rotating(_LOOK, self._rotate_if_large).timer]
-
-    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
-        """Return None."""
-        return None
+            rotating = _Rotating(self._limit.seconds, self._rotate)
+        else:
+            rotating = _Rotating(_LOOK, self._rotate_if_large)
+        return Hooks(timers=[rotating.timer])
 
     def finish(self) -> str:
         """Remove what is too much, and return the path of the last."""
@@ -167,27 +168,18 @@ class Flight:
         for notice in self._flight.notices:
             say(notice)
         stack.push(self._say_what_is_left)
-        self._server = DumpServer(
-            self._flight.directory.path, lambda: wake_main_thread(signal.SIGUSR1)
-        )
+        self._server = DumpServer(self._flight.directory.path, wake)
         stack.callback(self._server.close, wait=True)
         stack.enter_context(listed(self._flight.directory.path))
         self.path = self._flight.path
 
-    def timers(self, recorder: NVMetrics) -> list[Timer]:
-        """Return the one that begins segments."""
+    def hooks(self, recorder: NVMetrics) -> Hooks:
+        """Return the timer that begins segments, and what makes a trace of them."""
         for notice in self._flight.settle():
             say(notice)
         rotating = _Rotating(self._flight.segment_s, lambda: self._flight.rotate(recorder))
-        return [rotating.timer]
 
-    def on_usr1(self, recorder: NVMetrics) -> Callable[[bool], None] | None:
-        """Return what makes a trace, and tells those who asked."""
-
-        def dump(is_request: bool) -> None:
-            requests = self._server.taken()
-            if is_request and not requests:
-                return  # answered together with the one before
+        def dump(requests: Sequence[Future[str]] = ()) -> None:
             try:
                 made = self._flight.dump(recorder)
             except (OSError, RuntimeError, ValueError) as error:
@@ -199,7 +191,12 @@ class Flight:
                 made.add_done_callback(functools.partial(_pass_on, request))
             made.add_done_callback(lambda made: self._said(made.exception() or made.result()))
 
-        return dump
+        def answer() -> None:
+            requests = self._server.taken()
+            if requests:  # else they were answered together with one before
+                dump(requests)
+
+        return Hooks(timers=[rotating.timer], on_usr1=dump, on_wake=answer)
 
     def finish(self) -> str:
         """Make the last trace."""

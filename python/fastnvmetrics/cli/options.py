@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-__all__ = ["Duration", "DurationOrSize", "Limit", "Size", "board_options", "json_option", "trace_argument", "traces_argument"]
+__all__ = [
+    "Duration",
+    "DurationOrSize",
+    "Limit",
+    "ParamType",
+    "Size",
+    "board_options",
+    "json_option",
+    "trace_argument",
+    "traces_argument",
+]
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # of click 8.0 it is no generic type
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,7 +55,7 @@ def board_options(command: Command) -> Command:
     )(command)
 
 
-class _Measure(click.ParamType):
+class _Measure(ParamType):
     """A number with a unit behind it."""
 
     units: dict[str, float] = {}
@@ -90,7 +105,7 @@ class Limit(NamedTuple):
     size: float | None
 
 
-class DurationOrSize(click.ParamType):
+class DurationOrSize(ParamType):
     """Either: ``1h``, ``500MB``."""
 
     name = "duration or size"

@@ -12,12 +12,12 @@ import click
 
 from ..recorder import NVMetrics
 from .child import Child, check_command
-from .exits import RECORDER_FAILED, Failure, code_of, sentence
+from .exits import RECORDER_FAILED, Failure, reported
 from .modes import Flight, Mode, OneTrace, Rotation
 from .options import Duration, DurationOrSize, Limit, Size
 from .output import say
 from .recorder_options import RecorderOptions, recorder_options
-from .signals import Timer, blocked, notified_of, wait
+from .signals import Timer, caught, notified_of, wait
 
 __all__ = ["command"]
 
@@ -46,8 +46,12 @@ Examples:
     type=click.Path(dir_okay=False),
     help="Where the trace goes; else fastnvmetrics-DATE-TIME.bin.",
 )
-@click.option("--duration", metavar="S", type=Duration(), help="How long at most: 90, 1.5s, 10m, 1h.")
-@click.option("--pid", metavar="PID", type=click.IntRange(1), help="Record as long as this process lives.")
+@click.option(
+    "--duration", metavar="S", type=Duration(), help="How long at most: 90, 1.5s, 10m, 1h."
+)
+@click.option(
+    "--pid", metavar="PID", type=click.IntRange(1), help="Record as long as this process lives."
+)
 @click.option(
     "--rotate",
     metavar="S|SIZE",
@@ -55,13 +59,16 @@ Examples:
     help="Begin a new trace after this long (1h) or at this size (1GB), without losing a sample: "
     "TRACE-000001-DATE.bin and so on.",
 )
-@click.option("--keep", metavar="N", type=click.IntRange(1), help="With --rotate: keep the newest N traces.")
+@click.option(
+    "--keep", metavar="N", type=click.IntRange(1), help="With --rotate: keep the newest N traces."
+)
 @click.option("--max-size", metavar="SIZE", type=Size(), help="With --rotate: all traces together.")
 @click.option(
     "--keep-last",
     metavar="S",
     type=Duration(),
-    help="Keep this much alone on disk; it becomes a trace at SIGUSR1, when fastnvmetrics dump asks, and at the end.",
+    help="Keep only the newest stretch on disk; it becomes a trace at SIGUSR1, when fastnvmetrics "
+    "dump asks, and at the end.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 @recorder_options
@@ -93,7 +100,7 @@ def command(
         check_command(command_line)
     path = output or time.strftime("fastnvmetrics-%Y%m%d-%H%M%S.bin")
     child: Child | None = None
-    with blocked(), failing_as(RECORDER_FAILED if command_line else None):
+    with caught(), reported(RECORDER_FAILED if command_line else None):
         with contextlib.ExitStack() as stack:
             if pid is not None:
                 stack.enter_context(_process(pid))
@@ -102,17 +109,18 @@ def command(
                 mode = Rotation(path, rotate, keep, max_size, quiet)
             elif keep_last is not None:
                 mode = Flight(path, keep_last, quiet, stack)
-            recorder = options.recorder(mode.path)
+            recorder = options.recorder(mode.path, command_line)
             with started(recorder):
-                timers, on_usr1 = mode.timers(recorder), mode.on_usr1(recorder)
+                hooks = mode.hooks(recorder)
                 if command_line:
                     with recorder.phase("command"):
                         child = Child(command_line)
-                        wait(child=child, duration=duration, timers=timers, on_usr1=on_usr1)
+                        wait(child=child, duration=duration, **hooks)
+                    recorder.annotate("exit_code", str(child.exit_code))
                 else:
                     if not quiet and sys.stderr.isatty():
-                        timers.append(_progress(recorder))
-                    wait(duration=duration, timers=timers, on_usr1=on_usr1)
+                        hooks["timers"].append(_progress(recorder))
+                    wait(duration=duration, **hooks)
             made = mode.finish()
     if not quiet:
         say(_outcome(made, recorder))
@@ -145,15 +153,6 @@ def started(recorder: NVMetrics) -> Iterator[None]:
         finally:
             for notice in recorder.notices:
                 say(notice)
-
-
-@contextlib.contextmanager
-def failing_as(code: int | None) -> Iterator[None]:
-    """Give failures of the recorder an exit code that no command has."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Failure(sentence(error), code or code_of(error)) from error
 
 
 @contextlib.contextmanager

@@ -13,11 +13,12 @@ from .. import __version__
 from .._board_facts import board_facts
 from .._runtime_directory import scratch_directory
 from ..rolling import RollingRecording
-from .exits import FAILED, Failure, sentence
+from .exits import FAILED, Failure, reported, sentence
+from .options import ParamType
 from .output import say
-from .record import failing_as, started
+from .record import started
 from .recorder_options import RecorderOptions, recorder_options
-from .signals import Timer, blocked, wait
+from .signals import Timer, caught, wait
 
 __all__ = ["command"]
 
@@ -28,7 +29,7 @@ _INTERVAL = 0.5
 _PATIENCE = 30.0
 
 
-class Address(click.ParamType):
+class Address(ParamType):
     """``HOST:PORT``, ``[::1]:PORT`` or ``PORT``."""
 
     name = "address"
@@ -89,7 +90,7 @@ def command(listen: tuple[str, int], quiet: bool, options: RecorderOptions) -> N
     options = dataclasses.replace(options, flush_interval=0.0)
     board = options.found_board()
     told = {"board": board.board_name, "version": __version__}
-    with blocked(), failing_as(None), scratch_directory() as directory:
+    with caught(), reported(), scratch_directory() as directory:
         rolling = RollingRecording(directory, options.recorder, lambda path: exporter.go_on(path))
         recorder = rolling.recorder
         with started(recorder):

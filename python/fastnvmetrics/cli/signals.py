@@ -11,24 +11,26 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from .. import _native
 from .child import Child
 
-__all__ = ["ENDING", "Timer", "blocked", "notified_of", "wait", "wake_main_thread"]
+__all__ = ["ENDING", "Timer", "caught", "notified_of", "wait", "wake"]
+
+
+def _known(*names: str) -> tuple[int, ...]:
+    """Return the signals that there are: help and traces are for other systems too."""
+    return tuple(int(getattr(signal, name)) for name in names if hasattr(signal, name))
+
 
 #: What ends a recording that has no command.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_ALL = (
-    *ENDING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT, signal.SIGCHLD,
-)  # fmt: skip
+ENDING = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+_ALL = (*ENDING, *_known("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGCHLD"))
 #: Seconds that a command has to end in, once its time is over, before it is killed.
 _PATIENCE = 5.0
-_FROM_KERNEL = 0x80  # SI_KERNEL: the terminal sent it, to the command as well
-#: How long a signal that another thread has caught can be overlooked, in seconds.
-_LONGEST_PAUSE = 1.0
 
-# Signals that came while the main thread was not waiting, and that a thread without a mask took: libraries start
-# such threads when they are imported, numpy's among them, and by default it would end us or be lost there.
-_caught: list[int] = []
+# The ends of the pipe that they are written to: handlers are the process's, and so is it.
+_notes: list[int] = []
+_WAKE = 0  # no signal
 
 
 @dataclass
@@ -44,31 +46,24 @@ class Timer:
 
 
 @contextlib.contextmanager
-def blocked() -> Iterator[None]:
-    """Have signals wait until `wait` takes them; for the main thread, before others are started."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
-    handlers = {number: signal.signal(number, _catch) for number in _ALL}
+def caught() -> Iterator[None]:
+    """Keep signals for `wait`, in the main thread: none interrupts the block, not even Ctrl-C."""
+    native = _native.load()
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    _notes[:] = [reader, writer]
+    native.catch_signals(_ALL, writer)
     try:
         yield
     finally:
-        # What nobody waited for any more must not end us while traces are completed.
-        while signal.sigtimedwait(_ALL, 0) is not None:
-            pass
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        _caught.clear()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        native.release_signals()
+        _notes.clear()
+        os.close(reader)
+        os.close(writer)
 
 
-def wake_main_thread(number: int) -> None:
-    """Send a signal that no other thread can take to the thread that is in `wait`."""
-    ident = threading.main_thread().ident
-    assert ident is not None  # it has started
-    signal.pthread_kill(ident, number)
-
-
-def _catch(number: int, frame: object) -> None:
-    _caught.append(number)
+def wake() -> None:
+    """Have `wait` call its `on_wake`; for any thread."""
+    os.write(_notes[1], bytes((_WAKE, 0)))
 
 
 def wait(
@@ -76,10 +71,11 @@ def wait(
     child: Child | None = None,
     duration: float | None = None,
     timers: Sequence[Timer] = (),
-    on_usr1: Callable[[bool], None] | None = None,
+    on_usr1: Callable[[], None] | None = None,
+    on_wake: Callable[[], None] | None = None,
 ) -> None:
     """Wait for the end of a command, of the time, or of whoever `notified_of` tells about; without a command for Ctrl-C
-    or SIGTERM too. In a block of `blocked`.
+    or SIGTERM too. In a block of `caught`.
 
     Parameters
     ----------
@@ -91,7 +87,9 @@ def wait(
     timers
         Their actions run here, between signals.
     on_usr1
-        What to do at SIGUSR1, which is not passed on then; it is told whether a thread of this process sent it.
+        What to do at SIGUSR1, which is not passed on then.
+    on_wake
+        What to do when a thread has called `wake`.
     """
     deadline = None if duration is None else time.monotonic() + duration
     was_told = False
@@ -107,21 +105,33 @@ def wait(
                 timer.due = max(timer.due + timer.interval, now)
                 timer.action()
         moments = [timer.due for timer in timers] + ([] if deadline is None else [deadline])
-        pause = min(min(moments, default=now + 3600) - time.monotonic(), _LONGEST_PAUSE)
-        found = signal.sigtimedwait(_ALL, 0 if _caught else max(pause, 0))
-        if found is None and not _caught:
-            continue
-        number = _caught.pop(0) if found is None else found.si_signo
-        if number == signal.SIGCHLD:
-            if child is None or child.has_ended():
+        for number, is_from_kernel in _next_signals(
+            min(moments, default=now + 3600) - time.monotonic()
+        ):
+            if number == _WAKE:
+                if on_wake is not None:
+                    on_wake()
+            elif number == signal.SIGCHLD:
+                if child is None or child.has_ended():
+                    return
+            elif number == signal.SIGUSR1 and on_usr1 is not None:
+                on_usr1()
+            elif child is not None:
+                # What the terminal sends, the command gets by itself.
+                if not is_from_kernel:
+                    child.send(number)
+            elif number in ENDING:
                 return
-        elif number == signal.SIGUSR1 and on_usr1 is not None:
-            on_usr1(found is not None and found.si_pid == os.getpid())
-        elif child is not None:
-            if found is None or found.si_code != _FROM_KERNEL:
-                child.send(number)
-        elif number in ENDING:
-            return
+
+
+def _next_signals(patience: float) -> list[tuple[int, bool]]:
+    """Return the signals that came, once there are any or so many seconds are over."""
+    reader = _notes[0]
+    ready, _, _ = select.select([reader], [], [], max(patience, 0))
+    if not ready:
+        return []
+    notes = os.read(reader, 4096)
+    return [(number, bool(kernel)) for number, kernel in zip(notes[::2], notes[1::2])]
 
 
 @contextlib.contextmanager
@@ -139,7 +149,7 @@ def notified_of(pid: int) -> Iterator[None]:
     def watch() -> None:
         ready, _, _ = select.select([process, ended], [], [])
         if process in ready:
-            wake_main_thread(signal.SIGCHLD)
+            os.kill(os.getpid(), signal.SIGCHLD)
 
     thread = threading.Thread(target=watch, name="fnvm-pid", daemon=True)
     thread.start()
