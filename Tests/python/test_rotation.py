@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import fastnvmetrics as fm
 from fastnvmetrics.cli.app import commands
 from fastnvmetrics.rotation import RotatedTraces
-from test_cli import killed_trace
+from command import killed_trace
 
 GENERIC = ("--board", "generic_linux")
 
@@ -169,30 +169,3 @@ def test_a_process_that_is_gone_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "--pid", gone.pid, "-o", "run.bin")
     assert (done.returncode, done.stderr) == (1, f"fastnvmetrics: process {gone.pid}: No such process\n")
     assert os.listdir(tmp_path) == []
-
-
-def test_signals_that_come_while_the_recorder_is_busy_are_not_lost() -> None:
-    """Libraries have threads without a mask, which would take them."""
-    program = """
-import os, signal, sys, threading, time
-import numpy  # has threads of its own
-from fastnvmetrics.cli.signals import Timer, blocked, wait
-
-number, said = int(sys.argv[1]), []
-threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
-def busy():
-    if not said:
-        said.append("sent")
-        os.kill(os.getpid(), number)
-        time.sleep(0.05)
-with blocked():
-    wait(timers=[Timer(0.01, busy)], duration=30, on_usr1=lambda own: sys.exit("usr1"))
-assert said
-"""
-    for number, code in ((signal.SIGTERM, 0), (signal.SIGCHLD, 0), (signal.SIGUSR1, 1)):
-        began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(int(number))], capture_output=True, text=True, timeout=60
-        )
-        assert (done.returncode, done.stderr.strip()) == (code, "usr1" if code else "")
-        assert time.monotonic() - began < 25
