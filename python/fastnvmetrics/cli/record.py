@@ -54,7 +54,7 @@ Examples:
 )
 @click.option(
     "--rotate",
-    metavar="S|SIZE",
+    metavar="LIMIT",
     type=DurationOrSize(),
     help="Begin a new trace after this long (1h) or at this size (1GB), without losing a sample: "
     "TRACE-000001-DATE.bin and so on.",
