@@ -85,7 +85,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 @pytest.fixture(scope="module")
 def serve(board: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     with Serve(board.root, tmp_path_factory.mktemp("run")) as server:
-        server.wait_for_seconds(2.5)
+        server.wait_for_seconds(2.2)
         yield server
 
 

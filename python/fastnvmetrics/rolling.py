@@ -42,10 +42,10 @@ class RollingRecording:
         self.recorder = recorder(self.path)
         self._on_next = on_next
         self._due = time.monotonic() + _MOST_SECONDS
-        self._before: dict[str, int] = {}
+        self._not_before = 0.0
 
-    def rotate_if_due(self) -> None:
-        """Begin the next trace where the present one is long enough.
+    def rotate_if_due(self) -> bool:
+        """Begin the next trace where the present one is long enough; return whether that was so.
 
         Raises
         ------
@@ -54,17 +54,19 @@ class RollingRecording:
             tries again.
         """
         now = time.monotonic()
-        if now < self._due and os.path.getsize(self.path) < _MOST_BYTES:
-            return
-        self._due = now + _PAUSE
+        is_due = now >= self._due or os.path.getsize(self.path) >= _MOST_BYTES
+        if not is_due or now < self._not_before:
+            return False
+        self._not_before = now + _PAUSE
         former = self.path
         self._number += 1
         path = self._path()
         rotate(self.recorder, path)
-        self.path, self._due = path, now + _MOST_SECONDS
+        self.path, self._due, self._not_before = path, now + _MOST_SECONDS, 0.0
         self._on_next(path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(former)
+        return True
 
     def _path(self) -> str:
         return os.path.join(self._directory, f"{self._number:08}.bin")

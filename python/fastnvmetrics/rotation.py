@@ -15,7 +15,7 @@ from .recorder import NVMetrics, recover
 __all__ = ["RotatedTraces", "completed_bytes", "is_unfinished", "recorded_bytes", "rotate"]
 
 #: What is written beside a trace while it is recorded, and becomes part of it.
-_SPOOLS = ("", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases")
+_SPOOLS = ("", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases", ".fnvm-meta")
 #: What facts and statistics add to a trace when it is completed, and then some.
 _CHUNK_BYTES = 64_000
 
@@ -43,7 +43,6 @@ class RotatedTraces:
         self._pattern = re.compile(
             rf"{re.escape(self._stem)}-(\d{{6,}})-\d{{8}}T\d{{6}}{re.escape(self._extension)}"
         )
-        self._newest = 0
 
     def paths(self) -> list[str]:
         """Return those that there are, oldest first."""
@@ -56,12 +55,10 @@ class RotatedTraces:
 
     def next_path(self) -> str:
         """Return that of the next."""
-        numbers = [0, self._newest]
-        for path in self.paths():
-            match = self._pattern.fullmatch(os.path.basename(path))
-            numbers.append(int(match[1]) if match else 0)
-        self._newest = max(numbers) + 1
-        name = f"{self._stem}-{self._newest:06}-{time.strftime('%Y%m%dT%H%M%S')}{self._extension}"
+        existing = self.paths()
+        match = self._pattern.fullmatch(os.path.basename(existing[-1])) if existing else None
+        number = int(match[1]) + 1 if match else 1
+        name = f"{self._stem}-{number:06}-{time.strftime('%Y%m%dT%H%M%S')}{self._extension}"
         return os.path.join(self._directory, name)
 
     def recover(self) -> list[str]:

@@ -75,20 +75,21 @@ class _Rotating:
 
     def __init__(self, interval: float, rotate: Callable[[], None]) -> None:
         self._rotate = rotate
-        self._said = ""
+        self._said: object = None
         self.timer = Timer(interval, self._attempt)
 
     def _attempt(self) -> None:
         try:
             self._rotate()
         except (OSError, RuntimeError, ValueError) as error:
-            message = sentence(error)
-            if message != self._said:
-                say(f"{message}; recording goes on in the former trace")
-            self._said = message
+            # Each attempt has a path of its own: it is the reason that must not be said again and again.
+            reason = (type(error), getattr(error, "errno", None))
+            if reason != self._said:
+                say(f"{sentence(error)}; recording goes on in the former trace")
+            self._said = reason
             self.timer.due = time.monotonic() + min(self.timer.interval, _PAUSE)
         else:
-            self._said = ""
+            self._said = None
 
 
 class Rotation:

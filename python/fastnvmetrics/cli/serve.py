@@ -108,12 +108,14 @@ def command(listen: tuple[str, int], quiet: bool, options: RecorderOptions) -> N
             try:
                 if not quiet:
                     say(f"metrics at http://{server.address}/metrics")
-
-                def rotate() -> None:
-                    rolling.rotate_if_due()
-                    exporter.info.update(board_facts(board))
-
-                wait(timers=[Timer(_INTERVAL, _watch(exporter.update)), Timer(1.0, _trying(rotate))])
+                wait(
+                    timers=[
+                        Timer(_INTERVAL, _watch(exporter.update)),
+                        Timer(1.0, _trying(rolling.rotate_if_due)),
+                        # Whoever changes the power mode does so while we run.
+                        Timer(10.0, lambda: exporter.info.update(board_facts(board))),
+                    ]
+                )
             finally:
                 server.close()
                 exporter.close()
@@ -130,17 +132,17 @@ def _watch(update: Callable[[], float]) -> Callable[[], None]:
     return look
 
 
-def _trying(rotate: Callable[[], None]) -> Callable[[], None]:
+def _trying(rotate_if_due: Callable[[], bool]) -> Callable[[], None]:
     """Say once what keeps the recording from going on into the next trace."""
-    said: list[str] = []
+    said: list[int | None] = []
 
     def attempt() -> None:
         try:
-            rotate()
-            said.clear()
+            if rotate_if_due():
+                said.clear()
         except OSError as error:
-            if sentence(error) not in said:
-                said.append(sentence(error))
+            if error.errno not in said:
+                said.append(error.errno)
                 say(f"{sentence(error)}; recording goes on in the former trace")
 
     return attempt
