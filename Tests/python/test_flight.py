@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import fastnvmetrics as fm
@@ -73,10 +74,10 @@ def run_dump(*arguments: object, runtime: Path) -> subprocess.CompletedProcess[s
     )
 
 
-def absolute(path: Path | str, tier: str = "medium") -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def absolute(path: Path | str, tier: str = "medium") -> npt.NDArray[np.int64]:
     """The times of the samples in ns of CLOCK_MONOTONIC."""
     trace = fm.read_trace(path)
-    seconds = trace[f"{tier}_time_s"]  # type: ignore[literal-required]
+    seconds: npt.NDArray[np.float64] = trace[f"{tier}_time_s"]  # type: ignore[literal-required]
     return np.rint(seconds * 1e9).astype(np.int64) + trace["start_monotonic_ns"]
 
 

@@ -55,7 +55,7 @@ class Serve:
         """By name and the value of the only label, if there is one."""
         return {
             (sample.name, next(iter(sample.labels.values()), "")): sample.value
-            for family in text_string_to_metric_families(self.text(query))
+            for family in text_string_to_metric_families(self.text(query))  # type: ignore[no-untyped-call]
             for sample in family.samples
             if sample.name != "fastnvmetrics_info"
         }
@@ -162,7 +162,7 @@ def test_openmetrics_gzip_and_names_are_those_of_the_official_client(serve: Serv
     from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
     text = serve.text(accept="application/openmetrics-text; version=1.0.0")
-    families = {family.name: family for family in parsed(text)}
+    families = {family.name: family for family in parsed(text)}  # type: ignore[no-untyped-call]
     assert families["fastnvmetrics_module_energy_joules"].type == "counter"
     info = families["fastnvmetrics"].samples[0].labels
     assert info["board"] == "agx_orin"

@@ -30,7 +30,7 @@ _MOST = 16
 @contextlib.contextmanager
 def _address(directory: str) -> Iterator[str]:
     """Give the block an address of the socket that is short, however long the path of the directory is."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{descriptor}/{_NAME}"
     finally:

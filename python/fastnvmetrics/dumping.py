@@ -56,14 +56,15 @@ def dump(output: PathLike) -> Dumped:
     """
     path = os.path.abspath(os.fsdecode(output))
     directory = path + SUFFIX
-    if not os.path.isdir(directory):
-        raise FileNotFoundError(f"{os.fsdecode(output)}: there is no flight recorder, nor what one has left")
     try:
+        os.stat(directory)
         return Dumped(ask_for_dump(directory), [])
-    except (ConnectionRefusedError, ConnectionResetError, FileNotFoundError):
-        pass
     except PermissionError as error:
         raise PermissionError(f"{directory}: you may not ask this recorder: {error.strerror}") from error
+    except (ConnectionRefusedError, ConnectionResetError, FileNotFoundError) as error:
+        if not os.path.isdir(directory):
+            message = f"{os.fsdecode(output)}: there is no flight recorder, nor what one has left"
+            raise FileNotFoundError(message) from error
     with contextlib.closing(_left(path)) as left:
         notices = left.recover()
         segments = left.segments()
@@ -105,9 +106,13 @@ def running_recorders() -> list[str]:
 
 def _links(parent: str) -> list[str]:
     """Return the links of recorders: anyone can leave some in a directory for temporary files, and those do not count."""
-    links = glob.glob(os.path.join(glob.escape(parent), f"{_LINK}*"))
     is_systemds = parent.startswith("/run/fastnvmetrics")
-    return [link for link in links if is_systemds or os.lstat(link).st_uid == os.getuid()]
+    found = []
+    for link in glob.glob(os.path.join(glob.escape(parent), f"{_LINK}*")):
+        with contextlib.suppress(OSError):
+            if is_systemds or os.lstat(link).st_uid == os.getuid():
+                found.append(link)
+    return found
 
 
 def _is_alive(link: str) -> bool:

@@ -65,6 +65,12 @@ class FlightRecorder:
         """Say what is made of what a former recorder left, once the new one has started."""
         return self.directory.settle(self.path)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a dump is being made and another one waits."""
+        with self._lock:
+            return self._dumps > 1
+
     def rotate(self, recorder: NVMetrics) -> None:
         """Begin the next segment, and remove those that are too old.
 

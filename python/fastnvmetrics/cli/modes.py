@@ -169,8 +169,12 @@ class Flight:
         for notice in self._flight.notices:
             say(notice)
         stack.push(self._say_what_is_left)
-        self._server = DumpServer(self._flight.directory.path, wake)
-        stack.callback(self._server.close, wait=True)
+        self._server: DumpServer | None = None
+        try:
+            self._server = DumpServer(self._flight.directory.path, wake)
+            stack.callback(self._server.close, wait=True)
+        except OSError as error:  # a memory card's file system has no sockets
+            say(f"dumps are made at SIGUSR1 only: {sentence(error)}")
         stack.enter_context(listed(self._flight.directory.path))
         self.path = self._flight.path
 
@@ -181,6 +185,9 @@ class Flight:
         rotating = _Rotating(self._flight.segment_s, lambda: self._flight.rotate(recorder))
 
         def dump(requests: Sequence[Future[str]] = ()) -> None:
+            if not requests and self._flight.is_busy:
+                say("a dump is being made and another one waits: this signal makes none")
+                return
             try:
                 made = self._flight.dump(recorder)
             except (OSError, RuntimeError, ValueError) as error:
@@ -193,7 +200,7 @@ class Flight:
             made.add_done_callback(lambda made: self._said(made.exception() or made.result()))
 
         def answer() -> None:
-            requests = self._server.taken()
+            requests = self._server.taken() if self._server else []
             if requests:  # else they were answered together with one before
                 dump(requests)
 
@@ -201,8 +208,10 @@ class Flight:
 
     def finish(self) -> str:
         """Make the last trace."""
-        self._server.close()
-        requests = self._server.taken()
+        requests: list[Future[str]] = []
+        if self._server is not None:
+            self._server.close()
+            requests = self._server.taken()
         try:
             path = self._flight.finish()
         except BaseException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +26,8 @@ __all__ = ["command"]
 _PORT = 9777
 #: Seconds between two looks at the files: what is new then is in memory before the next scrape.
 _INTERVAL = 0.5
-#: Seconds without a sample after which there is no hope.
-_PATIENCE = 30.0
+#: Seconds without a sample after which there is no hope; and with a trace that grows because no other follows it.
+_PATIENCE, _MOST_GROWTH = 30.0, 600.0
 
 
 class Address(ParamType):
@@ -134,15 +135,18 @@ def _watch(update: Callable[[], float]) -> Callable[[], None]:
 
 def _trying(rotate_if_due: Callable[[], bool]) -> Callable[[], None]:
     """Say once what keeps the recording from going on into the next trace."""
-    said: list[int | None] = []
+    since: list[float] = []
 
     def attempt() -> None:
         try:
             if rotate_if_due():
-                said.clear()
+                since.clear()
         except OSError as error:
-            if error.errno not in said:
-                said.append(error.errno)
+            if not since:
+                since.append(time.monotonic())
                 say(f"{sentence(error)}; recording goes on in the former trace")
+            elif time.monotonic() - since[0] > _MOST_GROWTH:
+                # Only who begins anew has a directory that is there, and gives back what a removed one holds.
+                raise Failure(f"no trace can be begun: {sentence(error)}", FAILED) from error
 
     return attempt
