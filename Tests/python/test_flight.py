@@ -176,11 +176,14 @@ def test_a_damaged_segment_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "flight.bin.fnvm-flight").mkdir()
     for number in (1, 2):
         (tmp_path / f"flight.bin.fnvm-flight/segment-{number:08}.bin").write_bytes(b"no trace" * 100)
+    for name in ("segment-00000002.bin.fnvm-slow", "segment-00000007.bin.fnvm-new"):
+        (tmp_path / "flight.bin.fnvm-flight" / name).write_bytes(b"left")
     directory = FlightDirectory(str(tmp_path / "flight.bin"))
     said = directory.begin(10.0)
     assert len(said) == 2 and all("damaged" in sentence for sentence in said)
     assert directory.segments() == []
     assert directory.next_segment().endswith("segment-00000003.bin")
+    assert sorted(os.listdir(directory.path)) == ["damaged.bin", "flight.json"]
     directory.close()
 
 

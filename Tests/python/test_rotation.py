@@ -86,13 +86,15 @@ def test_files_are_no_larger_than_asked_and_the_oldest_go(tmp_path: Path) -> Non
 
 def test_numbers_go_on_after_a_restart_and_what_was_killed_is_recovered(tmp_path: Path) -> None:
     killed = killed_trace(tmp_path / "run-000041-20260131T120000.bin")
+    (tmp_path / "run-000040-20260131T110000.bin").write_bytes(b"")  # as a power cut leaves them
     done = run(tmp_path, "--rotate", "1h", "-o", "run.bin", "--duration", "0.3")
     assert done.returncode == 0
     assert "recovered" in done.stderr
     assert fm.read_trace(killed)["recovered"]
     names = sorted(os.listdir(tmp_path))
-    assert len(names) == 2
-    assert names[1].startswith("run-000042-")
+    assert len(names) == 3
+    assert names[2].startswith("run-000042-")
+    assert "run-000040-20260131T110000.bin cannot be completed" in done.stderr
 
 
 def test_old_files_go_by_size_and_others_stay(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from ._trace_file import header_data, open_regular, read_any_header
 from .joining import alike, join
 from .recorder import recover
-from .rotation import is_unfinished
+from .rotation import is_unfinished, remove_trace
 
 __all__ = ["SUFFIX", "FlightDirectory"]
 
@@ -74,7 +74,10 @@ class FlightDirectory:
         """Return the segments, oldest first; none where the directory was removed."""
         if self._descriptor is None:
             return []
-        names = [name for name in os.listdir(self.path) if _SEGMENT.fullmatch(name)]
+        try:
+            names = [name for name in os.listdir(self.path) if _SEGMENT.fullmatch(name)]
+        except FileNotFoundError:  # somebody else did
+            return []
         return sorted((os.path.join(self.path, name) for name in names), key=_number)
 
     def next_segment(self) -> str:
@@ -99,6 +102,7 @@ class FlightDirectory:
             except (ValueError, RuntimeError) as error:
                 # Of several the newest stays: enough to find out what happened, and no more.
                 os.replace(path, os.path.join(self.path, _DAMAGED))
+                remove_trace(path)
                 said.append(f"{path} is damaged, and now {_DAMAGED} beside it: {error}")
         return said
 
@@ -106,6 +110,11 @@ class FlightDirectory:
         """Get ready for a recorder of that span; return what there is to say of what the last one left."""
         self._remove_unfinished_dumps()
         said = self.recover()
+        kept = {os.path.basename(path) for path in self.segments()}
+        for name in os.listdir(self.path):  # what a recorder that was killed while it began one had made
+            segment, found, _ = name.partition(".fnvm-")
+            if found and _SEGMENT.fullmatch(segment) and segment not in kept:
+                os.unlink(os.path.join(self.path, name))
         boot_id = _boot_id()
         if self.segments() and self._facts.get("boot_id") != boot_id:
             said += self._set_aside(self.segments(), "from before the restart of the machine")
@@ -135,14 +144,14 @@ class FlightDirectory:
         for path, following in zip(segments, segments[1:]):
             if _header(following)["start_monotonic_ns"] > oldest_ns:
                 return
-            os.unlink(path)
+            remove_trace(path)
 
     def remove(self) -> None:
         """Remove the segments, and the directory where nothing else is in it; calling it again is harmless."""
         if self._descriptor is None:
             return
         for path in self.segments():
-            os.unlink(path)
+            remove_trace(path)
         for name in (_FACTS, _FACTS + ".new"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.path, name))
@@ -170,7 +179,7 @@ class FlightDirectory:
             join(fitting[-1:], path)
             said = [f"{path}: the newest of {len(segments)} segments {why}; the others do not fit"]
         for segment in segments:
-            os.unlink(segment)
+            remove_trace(segment)
         return said
 
     def _remove_unfinished_dumps(self) -> None:

@@ -21,8 +21,8 @@ _SHARE, _LEAST_S, _MOST_S = 0.1, 0.5, 600.0
 class FlightRecorder:
     """Keeps the last so many seconds of a recording in segments beside `output`.
 
-    A segment is a trace of its own; one that is older than the span is removed. So the disk holds the span, one
-    segment more, and, while one is made, the dump. For one thread, but for what is said of futures.
+    A segment is a trace of its own; one that is older than the span is removed. So the disk holds the span, two
+    segments more at most, and, while one is made, the dump. For one thread, but for what is said of futures.
 
     Parameters
     ----------
@@ -71,25 +71,28 @@ class FlightRecorder:
         with self._lock:
             return self._dumps > 1
 
-    def rotate(self, recorder: NVMetrics) -> None:
+    def rotate(self, recorder: NVMetrics) -> OSError | None:
         """Begin the next segment, and remove those that are too old.
+
+        Returns
+        -------
+        OSError or None
+            What kept the present segment from being completed: `finish` tries again.
 
         Raises
         ------
         OSError
-            It cannot be created, and the recording goes on in the present one; or that cannot be completed, and
-            it goes on in the next.
+            The next one cannot be created: the recording goes on in the present one.
         """
         path = self.directory.next_segment()
-        failure = rotate(recorder, path)
+        failure = rotate(recorder, self.path, path)
         self.path = path
         with self._lock:
             is_free = self._dumps == 0
         # What a dump is being made of must stay until it is done.
         if is_free:
             self.directory.remove_older(path, self._keep_last_s)
-        if failure is not None:
-            raise failure
+        return failure
 
     def dump(self, recorder: NVMetrics) -> Future[str]:
         """Make a trace of the last stretch up to now, while recording goes on.
@@ -102,9 +105,11 @@ class FlightRecorder:
         Raises
         ------
         OSError
-            No further segment can be created.
+            No further segment can be created, or the present one not be completed.
         """
-        self.rotate(recorder)
+        failure = self.rotate(recorder)
+        if failure is not None:
+            raise failure
         segments = [path for path in self.directory.segments() if not is_unfinished(path)]
         with self._lock:
             self._dumps += 1

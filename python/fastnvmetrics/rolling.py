@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Callable
 
 from .recorder import NVMetrics
-from .rotation import rotate
+from .rotation import remove_trace, rotate
 
 __all__ = ["RollingRecording"]
 
@@ -61,11 +60,10 @@ class RollingRecording:
         former = self.path
         self._number += 1
         path = self._path()
-        rotate(self.recorder, path)
+        rotate(self.recorder, former, path)
         self.path, self._due, self._not_before = path, now + _MOST_SECONDS, 0.0
         self._on_next(path)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(former)
+        remove_trace(former)
         return True
 
     def _path(self) -> str:

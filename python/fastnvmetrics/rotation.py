@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -12,7 +13,14 @@ from . import trace_format as layout
 from ._trace_file import open_regular, read_any_header
 from .recorder import NVMetrics, recover
 
-__all__ = ["RotatedTraces", "completed_bytes", "is_unfinished", "recorded_bytes", "rotate"]
+__all__ = [
+    "RotatedTraces",
+    "completed_bytes",
+    "is_unfinished",
+    "recorded_bytes",
+    "remove_trace",
+    "rotate",
+]
 
 #: What is written beside a trace while it is recorded, and becomes part of it.
 _SPOOLS = ("", ".fnvm-medium", ".fnvm-slow", ".fnvm-sync", ".fnvm-phases", ".fnvm-meta")
@@ -62,16 +70,23 @@ class RotatedTraces:
         return os.path.join(self._directory, name)
 
     def recover(self) -> list[str]:
-        """Complete those whose recorder was killed; return their paths.
+        """Complete those whose recorder was killed; return what there is to say of it, and of those that cannot be.
 
         Raises
         ------
         OSError
-            One is being recorded (EBUSY), or cannot be completed.
-        FastNVMetricsError
-            One is damaged.
+            One is being recorded (EBUSY).
         """
-        return [path for path in self.paths() if is_unfinished(path) and recover(path)]
+        said = []
+        for path in self.paths():
+            try:
+                if is_unfinished(path) and recover(path):
+                    said.append(f"{path}: its recorder was killed; recovered")
+            except (OSError, ValueError, RuntimeError) as error:
+                if isinstance(error, OSError) and error.errno == errno.EBUSY:
+                    raise
+                said.append(f"{path} cannot be completed and stays as it is: {error}")
+        return said
 
     def remove_old(self, current: str) -> list[str]:
         """Remove the oldest that are too many, never the current one; return their paths.
@@ -86,8 +101,7 @@ class RotatedTraces:
         sizes = {path: recorded_bytes(path) for path in kept} if self._max_bytes is not None else {}
         while kept and kept[0] != current and self._are_too_many(kept, sizes):
             removed.append(kept.pop(0))
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(removed[-1])
+            remove_trace(removed[-1])
         return removed
 
     def _are_too_many(self, paths: Sequence[str], sizes: dict[str, int]) -> bool:
@@ -96,8 +110,8 @@ class RotatedTraces:
         return self._max_bytes is not None and sum(sizes[path] for path in paths) > self._max_bytes
 
 
-def rotate(recorder: NVMetrics, path: str) -> OSError | None:
-    """Go on into the trace at `path`; return what kept the former one from being completed, where that is so.
+def rotate(recorder: NVMetrics, former: str, path: str) -> OSError | None:
+    """Go on from the trace at `former` into one at `path`; return what kept the former one from being completed, if so.
 
     Raises
     ------
@@ -109,10 +123,17 @@ def rotate(recorder: NVMetrics, path: str) -> OSError | None:
     try:
         recorder.rotate(path)
     except OSError as error:
-        if error.filename is None or os.fsdecode(error.filename) == path:
+        if error.filename is None or not os.fsdecode(error.filename).startswith(former):
             raise
         return error
     return None
+
+
+def remove_trace(path: str) -> None:
+    """Remove a trace, with what is beside one that was never completed."""
+    for suffix in (*_SPOOLS, ".fnvm-journal", ".fnvm-new"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + suffix)
 
 
 def recorded_bytes(path: str) -> int:

@@ -97,8 +97,8 @@ class Rotation:
 
     Raises
     ------
-    OSError, ValueError, RuntimeError
-        What a recorder left cannot be completed, or is being recorded.
+    OSError
+        Another recorder has traces of this name, or the directory cannot be read.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class Rotation:
         self._limit = limit
         self._quiet = quiet
         self._traces = RotatedTraces(output, keep, max_bytes)
-        for path in self._traces.recover():
-            say(f"{path}: its recorder was killed; recovered")
+        for notice in self._traces.recover():
+            say(notice)
         self.path = self._traces.next_path()
         self._bytes = 0
 
@@ -137,8 +137,9 @@ class Rotation:
 
     def _rotate(self) -> None:
         path = self._traces.next_path()
-        failure = rotate(self._recorder, path)
-        former, self.path = self.path, path
+        former = self.path
+        failure = rotate(self._recorder, former, path)
+        self.path = path
         if failure is not None:
             say(f"{sentence(failure)}: recording goes on in {path}; fastnvmetrics recover {former}")
         elif not self._quiet:
@@ -182,7 +183,13 @@ class Flight:
         """Return the timer that begins segments, and what makes a trace of them."""
         for notice in self._flight.settle():
             say(notice)
-        rotating = _Rotating(self._flight.segment_s, lambda: self._flight.rotate(recorder))
+
+        def rotate() -> None:
+            failure = self._flight.rotate(recorder)
+            if failure is not None:
+                say(f"{sentence(failure)}: it is completed at the end")
+
+        rotating = _Rotating(self._flight.segment_s, rotate)
 
         def dump(requests: Sequence[Future[str]] = ()) -> None:
             if not requests and self._flight.is_busy:
