@@ -16,9 +16,9 @@ public final class Engine: @unchecked Sendable {
   // `lifecycle` is held for the whole of start and stop, `marking` while a mark is made, `state` for a moment;
   // a thread that holds one takes only those named after it. None is touched in a forked child before
   // it was found out that this is one: the threads that may hold them do not exist there.
-  private let lifecycle = ControlMutex()
-  private let marking = ControlMutex()
-  private let state = ControlMutex()
+  let lifecycle = ControlMutex()
+  let marking = ControlMutex()
+  let state = ControlMutex()
   /// Guarded by `lifecycle`: what the power sensors were set to for the recording.
   private var sensors: SensorSettings?
   /// Guarded by `lifecycle`: the id of the last phase of the recordings that are over.
@@ -26,10 +26,10 @@ public final class Engine: @unchecked Sendable {
   /// Guarded by `marking`: what takes marks. A recording that is being completed takes none.
   private var markable: Recording?
   /// Guarded by `state`, like the two below.
-  private var recording: Recording?
+  var recording: Recording?
   private var lastCounts = EngineCounts()
   private var lastStats = EngineStats()
-  private var lastNotices: [String] = []
+  var lastNotices: [String] = []
   /// The process in which the engine records or is about to, 0 for none.
   private let owner = Atomic<Int32>(0)
   private let forkGeneration: Atomic<UInt32>
@@ -39,7 +39,7 @@ public final class Engine: @unchecked Sendable {
   /// Where the first trace goes, for messages.
   private let firstPath: SystemPath
   /// Guarded by `lifecycle`: where the trace goes.
-  private var outputPath: SystemPath
+  var outputPath: SystemPath
   /// The board that is sampled.
   public let board: BoardConfig
   /// The rates.
@@ -64,7 +64,7 @@ public final class Engine: @unchecked Sendable {
     self.init(checkedOutputPath: outputPath, board: board, configuration: configuration)
   }
 
-  private static func check(_ outputPath: SystemPath) throws(FNVMError) {
+  static func check(_ outputPath: SystemPath) throws(FNVMError) {
     if outputPath.isEmpty { throw FNVMError(.invalid, "the path of the trace is empty") }
     if outputPath.containsNUL {
       throw FNVMError(
@@ -166,37 +166,6 @@ public final class Engine: @unchecked Sendable {
         owner.store(0, ordering: .sequentiallyConsistent)
       }
       try recording.end()
-    }
-  }
-
-  /// Completes the trace that is being recorded and goes on into another one, without losing a sample: in each tier the
-  /// first sample of the new trace is the tick after the last one of the old. The tiers run on undisturbed.
-  ///
-  /// The new trace has a t = 0 of its own, a moment after the last fast sample of the old one, and counts sync points
-  /// from 1; phases that are open end in the old trace at that moment and begin again in the new one, under the same
-  /// ids. What `counts`, `stats` and `snapshot` say goes on from `start`. A `start` after the next `stop` records to
-  /// the new path.
-  ///
-  /// Blocks until the old trace is complete, for a quarter of a second; marks that are made meanwhile wait for one fast
-  /// sample at most.
-  ///
-  /// - Parameter path: where the new trace goes; what is there is treated as `start` does.
-  /// - Throws: `.io`: where it names the new path (EBUSY: somebody records there, or this engine), the recording goes
-  ///   on in the old trace; where it names the old one, that could not be completed, and recovery can do it later: the
-  ///   recording goes on in the new one. `.invalid`, `.notRunning`, `.forked`.
-  ///
-  /// Thread-safe. The corresponding C function is `fnvm_engine_rotate`.
-  public func rotate(to path: SystemPath) throws(FNVMError) {
-    try checkNotForked()
-    try Self.check(path)
-    try lifecycle.locked { () throws(FNVMError) in
-      guard let recording = state.locked({ self.recording }) else { throw Self.notRunning }
-      let old = recording.trace
-      let next = try recording.openNext(at: path)
-      let edge = marking.locked { recording.cut(to: next) }
-      outputPath = path
-      if let notice = next.files.notice { state.locked { lastNotices.append(notice) } }
-      try recording.finishRotation(from: old, at: edge)
     }
   }
 

@@ -31,6 +31,8 @@ extension Recording {
     let start = current.start
     return Marks.Moment(
       time: Clock.monotonic() &- start.clock.monotonic, nextSample: fastRing.begun &- start.sample,
-      spool: SpoolRequest(spoolWord.reference))
+      spool: spoolRequest)
   }
+
+  var spoolRequest: SpoolRequest { SpoolRequest(spoolWord.reference) }
 }

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Going on into another trace while the tiers run: `open`, `cut`, `finish`, in this order.
+/// Going on into another trace while the tiers run: `openNext`, `holdSpool`, `cut`, `finishRotation`, in this order.
 extension Recording {
   /// Creates the files of the trace that is to follow.
   ///
@@ -22,6 +22,20 @@ extension Recording {
     }
   }
 
+  /// Has the spool wait for the cut; marks are written meanwhile.
+  func holdSpool(for next: OpenTrace) -> TraceChange {
+    let change = TraceChange(
+      to: next,
+      lateBy: [
+        0, board.powerRails.isEmpty ? plan.mediumTick : 0,
+        board.thermalZones.isEmpty ? plan.slowTick : 0,
+      ],
+      lost: { [unowned(unsafe) self] in _ = lost.wrappingAdd($0, ordering: .relaxed) })
+    spool?.request(change, spoolRequest)
+    _ = change.isHeld.reference.wait(while: 0, until: .max)
+    return change
+  }
+
   /// Makes this moment the end of the trace that is being recorded and the beginning of the next: marks are the next
   /// one's from here on. By the thread that may mark.
   ///
@@ -30,13 +44,12 @@ extension Recording {
     let old = current
     let edge = edgeBehindSample()
     next.begin(at: edge, offset: edge.clock.monotonic &- startTime)
-    let spool = SpoolRequest(spoolWord.reference)
     old.marks.handOver(
       to: next.marks,
       Marks.Moment(
         time: edge.clock.monotonic &- old.start.clock.monotonic,
-        nextSample: edge.sample &- old.start.sample, spool: spool),
-      Marks.Moment(time: 0, nextSample: 0, spool: spool))
+        nextSample: edge.sample &- old.start.sample, spool: spoolRequest),
+      Marks.Moment(time: 0, nextSample: 0, spool: spoolRequest))
     gate.locked {
       earlierSyncPoints += old.marks.syncPointCount
       current = next
@@ -82,25 +95,21 @@ extension Recording {
   ///
   /// - Parameter old: what was recorded until then.
   /// - Throws: `.io` where the old trace cannot be completed; the recording goes on all the same.
-  func finishRotation(from old: OpenTrace, at edge: TraceEdge) throws(FNVMError) {
+  func finishRotation(
+    _ change: TraceChange, from old: OpenTrace, at edge: TraceEdge
+  ) throws(FNVMError) {
     var edge = edge
-    let next = trace
     if configuration.writesStats {
       edge.stats = stats
-      edge.stats?.elapsedNanoseconds = next.offset
+      edge.stats?.elapsedNanoseconds = change.next.offset
     }
-    next.leaveOut(edge.stats)
-    next.refreshHeader(edge.counts)
-    let change = TraceChange(
-      to: next, begun: [fastRing.begun, mediumRing.begun, slowRing.begun],
-      lateBy: [
-        0, board.powerRails.isEmpty ? plan.mediumTick : 0,
-        board.thermalZones.isEmpty ? plan.slowTick : 0,
-      ],
-      lost: { [unowned(unsafe) self] in _ = lost.wrappingAdd($0, ordering: .relaxed) })
-    spool?.request(change, SpoolRequest(spoolWord.reference))
-    _ = change.done.reference.wait(while: 0, until: .max)
-    next.files.letGoOfReplaced()
+    change.next.leaveOut(edge.stats)
+    // Before there are samples: a crash leaves a trace that knows when it began.
+    change.next.refreshHeader(edge.counts)
+    change.makeCut(begun: [fastRing.begun, mediumRing.begun, slowRing.begun])
+    spoolRequest.post()
+    _ = change.isDone.reference.wait(while: 0, until: .max)
+    change.next.files.letGoOfReplaced()
     try old.complete(at: edge)
   }
 }

@@ -8,7 +8,28 @@ struct CrashScene {
   /// In the order of `suffixes`; nil where there is none.
   var sidecars: [[UInt8]?]
 
+  static let metadataSuffix = ".fnvm-meta"
+
+  /// The metadata kept beside the trace: none, whole, with a bit that fell over, cut or torn, as the length of the
+  /// trace has it.
+  var metadata: [UInt8]? {
+    let chunk = TraceChunk(type: "META", payload: Array("{\"a\":1}".utf8))
+    var bytes = TraceChunk.encoded([chunk])
+    switch trace.count % 5 {
+    case 0: return nil
+    case 1: return bytes
+    case 2: bytes[trace.count / 5 % bytes.count] ^= 4
+    case 3: bytes.removeLast(1 + trace.count / 5 % bytes.count)
+    default: bytes += bytes
+    }
+    return bytes
+  }
+
+  /// The chunks that a recovery appends.
+  var keptChunks: [UInt8] { trace.count % 5 == 1 ? metadata ?? [] : [] }
+
   func place(at path: String) {
+    FuzzFile.place(metadata, at: path + Self.metadataSuffix)
     for (suffix, sidecar) in zip(Self.suffixes, sidecars) {
       FuzzFile.place(sidecar, at: path + suffix)
     }
@@ -132,12 +153,27 @@ struct CrashScene {
     var dropped: UInt64 = 0
   }
 
+  /// No chunks, or some up to the end of the file.
+  private var hasWholeChunks: Bool {
+    let start = Reference.integer(trace[696..<704])
+    if start == 0 { return true }
+    if start >= UInt64(trace.count) { return false }
+    var at = Int(start)
+    while at < trace.count {
+      if trace.count - at < 12 || Reference.integer(trace[at..<(at + 4)]) == 0 { return false }
+      let length = Reference.integer(trace[(at + 4)..<(at + 12)])
+      if length > UInt64(trace.count) { return false }
+      at += 16 + Int(length)
+    }
+    return at == trace.count
+  }
+
   /// Of an unfinished trace.
   var outcome: Outcome {
     let claimed = (0..<4).map { Reference.integer(trace[(56 + 8 * $0)..<(64 + 8 * $0)]) }
     let isClosing = claimed.contains { $0 > 0 }
     let dropped = Reference.integer(trace[704..<708])
-    if isClosing, isLongEnough(claimed), sidecars.prefix(3).contains(where: { $0 == nil }) {
+    if isClosing, isLongEnough(claimed), hasWholeChunks, sidecars.prefix(3).contains(where: { $0 == nil }) {
       return Outcome(isWholeAlready: true, counts: claimed.map { Int($0) }, dropped: dropped)
     }
     var there = (0..<4).map { (stream($0)?.count ?? 0) / Self.recordSizes[$0] }

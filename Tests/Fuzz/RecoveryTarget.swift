@@ -66,8 +66,10 @@ enum RecoveryTarget: FuzzTarget {
       let records = zip(zip(origins, CrashScene.recordSizes), expected.counts).flatMap {
         $0.0.0.prefix($0.0.1 * $0.1)
       }
-      check(Array(recovered.dropFirst(728)) == records, "the file has exactly its records")
-      check(trace.chunkCount == 0, "and nothing behind them")
+      check(
+        Array(recovered.dropFirst(728)) == records + scene.keptChunks,
+        "the file has exactly its records, and the metadata that is whole")
+      check(trace.chunkCount == (scene.keptChunks.isEmpty ? 0 : 1), "and no chunk besides")
       if scene.sidecars[CrashScene.journal] == nil { checkOrder(trace) }
       if let mark = trace.syncPoints.last {
         check(mark.fastSampleIndex < header.fastSampleCount, "a sample follows the last mark")
@@ -104,7 +106,7 @@ enum RecoveryTarget: FuzzTarget {
       check(false, "a recovered trace is one: \(error.message)")
     }
     check(FuzzFile.content(at: path) == recovered, "recovering again changes no byte")
-    for suffix in CrashScene.suffixes {
+    for suffix in CrashScene.suffixes + [CrashScene.metadataSuffix] {
       check(access(path + suffix, F_OK) != 0, "\(suffix) is gone after recovery")
     }
   }
@@ -124,6 +126,7 @@ enum RecoveryTarget: FuzzTarget {
       for i in 0..<min(Int(mode >> 5), 4) { killed.sidecars[i] = nil }
     }
     killed.place(at: path)
+    FuzzFile.place(scene.metadata, at: path + CrashScene.metadataSuffix)
     do throws(FNVMError) {
       let isRecovered = try Trace.recover(path: SystemPath(path))
       check(isRecovered, "a recovery that was killed is run again")

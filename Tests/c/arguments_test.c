@@ -242,6 +242,8 @@ static void use_statistics(const fnvm_engine *engine) {
 }
 
 static void use_annotations(fnvm_engine *engine) {
+  STATUS(fnvm_engine_rotate(engine, NULL));
+  STATUS(fnvm_engine_rotate(engine, ""));
   STATUS(fnvm_engine_annotate(engine, "key", NULL));
   STATUS(fnvm_engine_annotate(engine, NULL, "value"));
   for (int i = 0; i < TEXTS; i++) {

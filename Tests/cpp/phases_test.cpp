@@ -259,6 +259,23 @@ static void annotations_are_in_the_trace() {
   CHECK(metadata.find("\"annotations\":{\"model\":\"llama\"}") != std::string::npos);
 }
 
+static void phases_go_on_in_the_next_trace() {
+  Recording recording;
+  const std::string next = recording.path() + ".next";
+  {
+    const auto phase = recording.engine->phase("on");
+    recording.engine->rotate(next);
+  }
+  CHECK_THROWS(StatusError, recording.engine->rotate(next));
+  CHECK_THROWS(std::invalid_argument, recording.engine->rotate(std::string("a\0b", 3)));
+  recording.engine->stop();
+  for (const auto& path : {recording.path(), next}) {
+    const auto phases = TraceReader(path).phases();
+    CHECK_EQUAL(phases.size(), 1);
+    CHECK(phases[0].name == "on" && phases[0].id == 1 && phases[0].was_ended);
+  }
+}
+
 static void a_child_of_fork_leaves_the_phases_of_its_parent() {
   Recording recording;
   {
@@ -308,6 +325,7 @@ int main() {
   RUN_GUARDED(what_cannot_be_begun_says_so);
   RUN_GUARDED(labels_are_in_the_trace);
   RUN_GUARDED(annotations_are_in_the_trace);
+  RUN_GUARDED(phases_go_on_in_the_next_trace);
   RUN_GUARDED(a_child_of_fork_leaves_the_phases_of_its_parent);
   RUN_GUARDED(a_snapshot_shows_the_board);
   return finish();

@@ -1001,3 +1001,50 @@ def test_what_is_no_annotation_is_refused(
 ) -> None:
     with pytest.raises(error):
         NVMetrics(trace, board=board).annotate(key, value)
+
+
+# ---- rotation ------------------------------------------------------------------------------------
+
+
+def test_a_recording_goes_on_into_the_next_trace(tmp_path: Path, board: BoardConfig) -> None:
+    paths = [tmp_path / f"{i}.bin" for i in range(4)]
+    with NVMetrics(paths[0], fast_hz=2000, board=board, metadata=True) as nv, nv.phase("all"):
+        for path in paths[1:]:
+            assert nv.sync() == 1
+            assert nv.rotate(path) is None
+    traces = [read_trace(path) for path in paths]
+    assert [len(trace["phases"]) for trace in traces] == [1] * 4
+    assert all(trace["phases"]["was_ended"].all() for trace in traces)
+    assert [int(trace["sync_id"].max()) for trace in traces] == [1, 1, 1, 0]
+    for tier in ("fast", "medium", "slow"):
+        times = [t["start_monotonic_ns"] + t[f"{tier}_time_s"] * 1e9 for t in traces]
+        for old, new, trace in zip(times, times[1:], traces[1:]):
+            assert old[-1] < trace["start_monotonic_ns"] <= new[0]
+        assert sum(map(len, times)) == nv.counts[f"{tier}_samples"]
+    missed = sum(int.from_bytes(path.read_bytes()[668:672], "little") for path in paths)
+    assert missed == nv.counts["missed_fast"]
+    for old, new in zip(traces, traces[1:]):
+        for clock in ("monotonic", "realtime", "boottime"):
+            assert old["metadata"][f"stop_{clock}_ns"] == new["metadata"][f"start_{clock}_ns"]
+    assert sorted(file.name for file in tmp_path.iterdir() if ".bin" in file.name) == [p.name for p in paths]
+
+
+def test_a_rotation_that_fails_says_which_trace_it_is_about(trace: Path, board: BoardConfig) -> None:
+    nv = NVMetrics(trace, board=board)
+    with pytest.raises(FastNVMetricsError) as not_running:
+        nv.rotate(trace.with_name("next"))
+    assert not_running.value.status == FNVM_E_NOT_RUNNING
+    with nv:
+        missing = trace.parent / "missing" / "next"
+        with pytest.raises(FileNotFoundError) as absent:
+            nv.rotate(missing)
+        assert absent.value.filename == str(missing)
+        with pytest.raises(OSError, match="is the trace that is being recorded") as busy:
+            nv.rotate(trace)
+        assert busy.value.errno == errno.EBUSY
+        with pytest.raises(ValueError):
+            nv.rotate("a\0b")
+        with pytest.raises(TypeError):
+            nv.rotate(1)  # type: ignore[arg-type]
+        assert nv.is_running
+    assert is_closed(trace)

@@ -54,7 +54,7 @@ final class Spool: @unchecked Sendable {
     }
   }
 
-  /// Asks for another trace; `done` of the change says when. From any one thread, while the spool runs.
+  /// Asks for another trace; the words of the change say how far that is. From any one thread, while the spool runs.
   func request(_ change: TraceChange, _ request: SpoolRequest) {
     gate.locked { requested = change }
     request.post()
@@ -63,6 +63,7 @@ final class Spool: @unchecked Sendable {
   private func takeRequest() {
     if change != nil { return }
     gate.locked { swap(&change, &requested) }
+    change?.isHeld.reference.post(1)
   }
 
   /// Samples that no disk took: lost, once nobody drains any more.
@@ -78,7 +79,7 @@ final class Spool: @unchecked Sendable {
     drain(Tier.medium)
     drain(Tier.slow)
     trace.flushMarks()
-    if let change {
+    if let change, change.isCut {
       change.next.flushMarks()
       finish(change)
     }
@@ -88,6 +89,7 @@ final class Spool: @unchecked Sendable {
   private func drain(_ tier: Int) {
     guard let stream = TraceStream(rawValue: tier) else { return }
     let ring = rings[tier]
+    if let change, !change.isCut { return }
     while true {
       var (bytes, count) = ring.pending()
       var target = trace
@@ -126,7 +128,7 @@ final class Spool: @unchecked Sendable {
     if change.isOver.contains(false) { return }
     trace = change.next
     self.change = nil
-    change.done.reference.post(1)
+    change.isDone.reference.post(1)
   }
 }
 

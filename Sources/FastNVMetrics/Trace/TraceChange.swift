@@ -3,35 +3,45 @@ internal import Synchronization
 /// From where on the spool writes to another trace. Samples go by their time: those before the cut are the old
 /// trace's, whenever they come.
 final class TraceChange: @unchecked Sendable {
-  // `isOver` is used by the spool's thread alone; the rest is constant, or an atomic.
+  // `cut`, `begun` and `deadline` are set once, before `isCut`; `isOver` is used by the spool's thread alone; the
+  // rest is constant, or made of atomics.
   let next: OpenTrace
+  /// Posted when the spool has stopped to drain samples until it knows where the cut is: else it would give some to the
+  /// old trace that come after it.
+  let isHeld = FutexWord(0)
   /// Posted when the spool is done with the old trace.
-  let done = FutexWord(0)
+  let isDone = FutexWord(0)
+  private let hasCut = Atomic<Bool>(false)
   /// Whether no sample of that tier can come any more that is the old trace's.
   var isOver = [Bool](repeating: false, count: Tier.count)
   /// Nanoseconds since the start of the recording.
-  private let cut: UInt64
+  private var cut: UInt64 = 0
   /// How many records each tier had begun by then, or a moment later.
-  private let begun: [UInt64]
+  private var begun: [UInt64] = []
+  private var deadline: UInt64 = 0
   /// The period of a tier that reads nothing and notes the times of its ticks late; 0: it has something to read.
   private let lateBy: [UInt64]
   private let lost: @Sendable (UInt64) -> Void
-  private let deadline: UInt64
 
   /// A disk that takes nothing of the old trace for so long is waited for no longer.
   private static let patience: UInt64 = 500_000_000
 
-  init(
-    to next: OpenTrace, begun: [UInt64], lateBy: [UInt64],
-    lost: @escaping @Sendable (UInt64) -> Void
-  ) {
+  init(to next: OpenTrace, lateBy: [UInt64], lost: @escaping @Sendable (UInt64) -> Void) {
     self.next = next
-    cut = next.offset
-    self.begun = begun
     self.lateBy = lateBy
     self.lost = lost
-    deadline = Clock.monotonic() &+ Self.patience
   }
+
+  /// Says where the cut is: where the next trace begins.
+  func makeCut(begun: [UInt64]) {
+    cut = next.offset
+    self.begun = begun
+    deadline = Clock.monotonic() &+ Self.patience
+    hasCut.store(true, ordering: .releasing)
+  }
+
+  /// Whether it is known where the cut is.
+  var isCut: Bool { hasCut.load(ordering: .acquiring) }
 
   /// How many of a tier's records, which are in the order of their times, are the old trace's.
   func recordsBefore(in bytes: UnsafeRawBufferPointer, size: Int) -> Int {

@@ -49,7 +49,9 @@ extension Trace {
     let isClosing = header.recordCounts.contains { $0 > 0 }
     let isWhole = header.byteCount.map { $0 <= UInt64(clamping: status.size) } ?? false
     // The one of the phases goes last, and older recorders made none.
-    if isClosing && isWhole && spools.dropLast().contains(where: { $0 < 0 }) {
+    if isClosing && isWhole && hasWholeChunks(trace, header.chunksOffset, status.size)
+      && spools.dropLast().contains(where: { $0 < 0 })
+    {
       let files = TraceFiles(location, trace: trace, spools: spools)
       try files.write(header)
       files.removeSidecars()
@@ -78,6 +80,26 @@ extension Trace {
     let files = TraceFiles(location, trace: trace, spools: spools, recordCounts: good)
     try files.complete(header, chunks: [metadata].compactMap { $0 })
     return true
+  }
+
+  /// Whether chunks follow each other to the end of the file, where the header says that there are some.
+  private static func hasWholeChunks(
+    _ file: borrowing OwnedDescriptor, _ start: UInt64, _ size: Int64
+  ) -> Bool {
+    if start == 0 { return true }
+    var at = start
+    repeat {
+      var prefix: (type: UInt32, low: UInt32, high: UInt32) = (0, 0, 0)
+      let count = withUnsafeMutableBytes(of: &prefix) {
+        fnvm_sys_pread(file.rawValue, $0.baseAddress, $0.count, Int64(clamping: at))
+      }
+      let length =
+        UInt64(UInt32(littleEndian: prefix.high)) << 32 | UInt64(UInt32(littleEndian: prefix.low))
+      // Zeros are no chunk; nor is what is longer than the file.
+      if count < 12 || prefix.type == 0 || length > UInt64(clamping: size) { return false }
+      at &+= UInt64(TraceChunk.prefixSize) &+ length
+    } while at < UInt64(clamping: size)
+    return at == UInt64(clamping: size)
   }
 
   /// How many records of each stream were written and kept.
