@@ -17,6 +17,7 @@ __all__ = ["commands", "main"]
 SECTIONS = {
     "Record": ("record", "recover"),
     "Look": ("report", "info", "compare"),
+    "Hand on": ("export",),
     "Board": ("doctor", "boards", "simulate"),
     "Shell": ("completion",),
 }
