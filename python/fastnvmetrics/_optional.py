@@ -20,7 +20,7 @@ def library(name: str, extra: str | None = None) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0]
+        install = f"pip install 'fastnvmetrics[{extra or package}]'"
         raise ImportError(
-            f"{package} is needed for this: pip install 'fastnvmetrics[{extra or package}]' ({error})",
-            name=package,
+            f"{package} is needed for this: {install} ({error})", name=package
         ) from error

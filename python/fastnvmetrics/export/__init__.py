@@ -1,7 +1,8 @@
-"""Traces in the formats of others: CSV, Parquet, Arrow, JSON and Perfetto; docs/export.md says what is in each.
+"""Traces in the formats of others: CSV, Parquet, Arrow, JSON and Perfetto.
 
-A trace is read once, in blocks: memory does not grow with its length. What is written takes its place when it is
-complete.
+docs/export.md says what is in each.
+A trace is read once, in blocks: memory does not grow with its length. What is written takes its
+place when it is complete.
 
 >>> from fastnvmetrics.export import export_dataset, export_trace
 >>> export_trace("run.bin", "run.parquet")  # doctest: +SKIP

@@ -90,14 +90,14 @@ def export_trace(
     trace
         The trace file.
     target
-        A path, or a binary file that is open for writing: Arrow is written as a stream then. Beside a CSV file comes a
-        description of its columns, ``NAME.csv-metadata.json``.
+        A path, or a binary file that is open for writing: Arrow is written as a stream then. Beside
+        a CSV file comes a description of its columns, ``NAME.csv-metadata.json``.
     to
         The format; None goes by the suffix of `target`.
     tier
-        Whose rows: ``"fast"``, ``"medium"``, ``"slow"``, or ``"aligned"``, which is fast with the others carried forward
-        onto its times and what tables have unless told otherwise. JSON has the three tiers as three tables unless told
-        otherwise; Perfetto has all, always.
+        Whose rows: ``"fast"``, ``"medium"``, ``"slow"``, or ``"aligned"``, which is fast with the
+        others carried forward onto its times and what tables have unless told otherwise. JSON has
+        the three tiers as three tables unless told otherwise; Perfetto has all, always.
     begin_s, end_s
         Leave out what was sampled before or from then on; seconds since the recording began.
     phase
@@ -112,8 +112,8 @@ def export_trace(
     Raises
     ------
     ValueError
-        The file is no complete trace, as with `read_trace`; the format is not known, has no such tier, or there is no
-        such phase; `target` is the trace.
+        The file is no complete trace, as with `read_trace`; the format is not known, has no such
+        tier, or there is no such phase; `target` is the trace.
     FileExistsError
         `target` is there, and not to be overwritten.
     OSError
@@ -129,7 +129,11 @@ def export_trace(
     name = to or (format_of(path) if path else None)
     if name not in FORMATS:
         known = ", ".join(FORMATS)
-        raise ValueError(f"the format must be one of {known}, not {to!r}" if to else f"{path or 'a stream'} does not say in which format: {known}")
+        raise ValueError(
+            f"the format must be one of {known}, not {to!r}"
+            if to
+            else f"{path or 'a stream'} does not say in which format: {known}"
+        )
     if tier is not None and tier not in TIERS:
         raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
     if tier is not None and name == "perfetto":
@@ -149,7 +153,9 @@ def export_trace(
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(written(path))
             if sidecar is not None and os.path.isfile(path) | (not os.path.exists(path)):
-                description = csv_description(source, WideTable(source, tier or "aligned", cut), path)
+                description = csv_description(
+                    source, WideTable(source, tier or "aligned", cut), path
+                )
                 stack.enter_context(written(sidecar)).write(description.encode())
             if path.lower().endswith(".gz") and FORMATS[name].zips:
                 sink = stack.enter_context(cast(BinaryIO, gzip.GzipFile("", "wb", 6, sink, 0)))
@@ -188,10 +194,11 @@ def export_dataset(
     device: str | None = None,
     progress: Callable[[int, float], Any] | None = None,
 ) -> list[str]:
-    """Write traces into a dataset of Parquet: a directory that grows trace by trace, whatever boards they are of.
+    """Write traces into a dataset of Parquet, which grows trace by trace, whatever their boards.
 
-    Each of its tables (`runs`, `phases`, `fast`, `rails`, `zones`, `marks`) is partitioned by device and day, and has the
-    same columns for all boards. A trace that is exported again replaces what is there of it.
+    Each of its tables (`runs`, `phases`, `fast`, `rails`, `zones`, `marks`) is partitioned by
+    device and day, and has the same columns for all boards. A trace that is exported again replaces
+    what is there of it.
 
     Parameters
     ----------
@@ -200,7 +207,8 @@ def export_dataset(
     directory
         Of the dataset; made where there is none.
     device
-        What the traces were recorded on; None is the name of the host that the trace knows, else of its board.
+        What the traces were recorded on; None is the name of the host that the trace knows, else of
+        its board.
     progress
         Is called with the number of the trace and the share of it that is done.
 
@@ -212,8 +220,8 @@ def export_dataset(
     Raises
     ------
     ValueError, OSError
-        A trace cannot be read, as with `read_trace`, or the directory not be written; the traces before it are in the
-        dataset then.
+        A trace cannot be read, as with `read_trace`, or the directory not be written; the traces
+        before it are in the dataset then.
     ImportError
         pyarrow is not installed.
 

@@ -13,8 +13,14 @@ from ._source import Source
 from ._wide import Column, Values, WideTable
 
 __all__ = [
-    "GROUP_ROWS", "arrow_array", "arrow_schema", "parquet_writer", "text_array", "write_arrow", "write_parquet",
-]  # fmt: skip
+    "GROUP_ROWS",
+    "arrow_array",
+    "arrow_schema",
+    "parquet_writer",
+    "text_array",
+    "write_arrow",
+    "write_parquet",
+]
 
 #: Rows of a row group of Parquet.
 GROUP_ROWS = 1 << 17
@@ -39,7 +45,7 @@ def text_array(values: Values) -> Any:
 
 
 def arrow_schema(source: Source, table: WideTable) -> Any:
-    """Return the schema of a table: `unit` and `about` with each field, the facts under ``fastnvmetrics``."""
+    """Return the schema of a table: units with the fields, facts under ``fastnvmetrics``."""
     import pyarrow as pa
 
     fields = []
@@ -56,7 +62,7 @@ def arrow_schema(source: Source, table: WideTable) -> Any:
 
 
 def parquet_writer(sink: Any, schema: Any) -> Any:
-    """Return a writer of Parquet with what every reader knows: zstd, dictionaries, deltas for times."""
+    """Return a writer of what every reader knows: zstd, dictionaries, deltas for times."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -82,7 +88,11 @@ def write_parquet(
 
 
 def write_arrow(
-    source: Source, table: WideTable, sink: BinaryIO, progress: Callable[[float], None], stream: bool = False
+    source: Source,
+    table: WideTable,
+    sink: BinaryIO,
+    progress: Callable[[float], None],
+    stream: bool = False,
 ) -> None:
     """Write a table as Arrow IPC: the file format (Feather 2), or the stream format."""
     pa = library("pyarrow", extra="arrow")

@@ -22,9 +22,10 @@ _DATATYPES = {
 
 
 def write_csv(table: WideTable, sink: BinaryIO, progress: Callable[[float], None]) -> None:
-    """Write a table: a line of names, then a line a row; text in quotes, nothing for what is not known.
+    """Write a table: a line of names, then a line a row; nothing stands for what is not known.
 
-    With pyarrow where that is installed, several times faster; else with numpy. The values are the same.
+    With pyarrow where that is installed, several times faster; else with numpy. The values are the
+    same.
     """
     head = ",".join(_quoted(column.name) for column in table.columns)
     sink.write(head.encode() + b"\n")
@@ -99,8 +100,8 @@ def _quoted(text: str) -> str:
 def csv_description(source: Source, table: WideTable, url: str) -> str:
     """Return the metadata of a CSV file as https://www.w3.org/TR/tabular-metadata/ defines it.
 
-    The facts of the trace are JSON in the common property ``urn:fastnvmetrics:trace``, as a literal: the standard has no
-    other place for an object of any shape.
+    The facts of the trace are JSON in the common property ``urn:fastnvmetrics:trace``, as a
+    literal: the standard has no other place for an object of any shape.
     """
     document = {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}],

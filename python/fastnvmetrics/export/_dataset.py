@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-
 from .._optional import library
 from ..trace_data import TraceHeader
 from ._arrow import parquet_writer, text_array
@@ -32,7 +31,7 @@ _END_BYTES = 1 << 16
 
 
 def run_of(source: Source) -> str:
-    """Return the name of a run: when it began, and a digest of what the trace says; always the same for one trace."""
+    """Return the name of a run: when it began and a digest, always the same for one trace."""
     digest = hashlib.blake2b(digest_size=6)
     file = source.file
     for start in (0, max(source.size - _END_BYTES, 0)):
@@ -110,7 +109,11 @@ def _record_batch(batch: dict[str, Any], schema: Any) -> Any:
         if isinstance(values, np.ndarray) and values.dtype.kind == "f":
             values = pa.array(values, from_pandas=True)  # NaN is null
         elif isinstance(values, Values):
-            values = text_array(values) if values.texts is not None else pa.array(values.values, mask=values.missing)
+            values = (
+                text_array(values)
+                if values.texts is not None
+                else pa.array(values.values, mask=values.missing)
+            )
         elif isinstance(values, list):
             if pa.types.is_int64(field.type):  # what was damaged can be larger
                 values = [None if value is None else min(int(value), 2**63 - 1) for value in values]

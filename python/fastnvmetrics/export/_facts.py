@@ -15,8 +15,8 @@ __all__ = ["facts", "facts_text", "json_text"]
 def facts(source: Source) -> dict[str, Any]:
     """Return the header, META, STAT, phases and labels as JSON can hold them.
 
-    The keys are those of `TraceData`, and of what `read_trace` gives under ``phases`` and ``sync_labels``; `trace` is
-    the name of the file.
+    The keys are those of `TraceData`, and of what `read_trace` gives under ``phases`` and
+    ``sync_labels``; `trace` is the name of the file.
     """
     return {
         "trace": os.path.basename(os.fsdecode(source.path)),
@@ -35,7 +35,7 @@ def facts_text(source: Source) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Return JSON that UTF-8 can hold: what a damaged trace says can have half a surrogate pair in it."""
+    """Return JSON that UTF-8 can hold: metadata can have half a surrogate pair in it."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 

@@ -17,14 +17,14 @@ from ._source import Source
 __all__ = ["Figures", "figures_of"]
 
 #: Samples that are in memory at a time; traces that have no more are looked at as a whole.
-_MOST_SAMPLES = 1 << 21
+_MOST_SAMPLES = 1 << 20
 #: Seconds around a phase that tell what the power did at its edges.
 _MARGIN_S = 10.0
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of a stretch of time, None where not known; energy and power are the module's, means weighted with time."""
+    """Figures of a stretch of time, None where not known; energy and power are the module's."""
 
     duration_s: float
     energy_j: float | None
@@ -38,15 +38,21 @@ class Figures:
     @property
     def mean_power_w(self) -> float | None:
         """Watts."""
-        return None if self.energy_j is None or self.duration_s <= 0 else self.energy_j / self.duration_s
+        return (
+            None
+            if self.energy_j is None or self.duration_s <= 0
+            else self.energy_j / self.duration_s
+        )
 
 
-def figures_of(source: Source, phases: Sequence[TracePhase], most: int = _MOST_SAMPLES) -> tuple[Figures, list[Figures]]:
+def figures_of(
+    source: Source, phases: Sequence[TracePhase], most: int = _MOST_SAMPLES
+) -> tuple[Figures, list[Figures]]:
     """Return the figures of the whole trace and of each phase.
 
-    Of a trace of more than `most` samples a piece is in memory at a time. A phase that is longer than that is put
-    together from pieces: joules add up, and so do the steps of a sensor, which are the same in all of them; the
-    uncertainty of the power between readings adds up in quadrature.
+    Of a trace of more than `most` samples a piece is in memory at a time. A phase that is longer
+    than that is put together from pieces: joules add up, and so do the steps of a sensor, which are
+    the same in all of them; the uncertainty of the power between readings adds up in quadrature.
     """
     end_s = source.end_s
     every = [TracePhase("", 0.0, end_s), *phases]
@@ -67,7 +73,9 @@ def figures_of(source: Source, phases: Sequence[TracePhase], most: int = _MOST_S
     return found[0], [found[number] for number in range(1, len(every))]
 
 
-def _groups(phases: Sequence[TracePhase], order: Sequence[int], longest_s: float) -> Iterator[list[int]]:
+def _groups(
+    phases: Sequence[TracePhase], order: Sequence[int], longest_s: float
+) -> Iterator[list[int]]:
     """Return phases that one piece holds."""
     group: list[int] = []
     for number in order:
@@ -90,8 +98,24 @@ def _analysis(source: Source, begin_s: float, end_s: float, is_all: bool) -> Ana
     trace: dict[str, Any] = dict(source.header)
     margin = math.inf if is_all else _MARGIN_S
     for tier, columns in (
-        ("fast", (("gpu_load", ""), ("cpu_util", "cpu_cores"), ("cpu_aggregate", ""), ("ram_used_kb", ""), ("emc_util", ""))),
-        ("medium", (("voltage_mv", "power_rails"), ("current_ma", "power_rails"), ("power_mw", "power_rails"))),
+        (
+            "fast",
+            (
+                ("gpu_load", ""),
+                ("cpu_util", "cpu_cores"),
+                ("cpu_aggregate", ""),
+                ("ram_used_kb", ""),
+                ("emc_util", ""),
+            ),
+        ),
+        (
+            "medium",
+            (
+                ("voltage_mv", "power_rails"),
+                ("current_ma", "power_rails"),
+                ("power_mw", "power_rails"),
+            ),
+        ),
         ("slow", (("temp_c", "thermal_zones"),)),
     ):
         rows = source.rows_in(tier, begin_s - margin, end_s + margin)
@@ -121,7 +145,9 @@ def _figures(pieces: list[PhaseSummary]) -> Figures:
 
     return Figures(
         duration_s=pieces[-1].end_s - pieces[0].begin_s,
-        energy_j=None if None in joules else math.fsum(value for value in joules if value is not None),
+        energy_j=None
+        if None in joules
+        else math.fsum(value for value in joules if value is not None),
         energy_uncertainty_j=_uncertainty(totals),
         gpu_percent=mean("gpu_percent"),
         cpu_percent=mean("cpu_percent"),
@@ -136,7 +162,11 @@ def _uncertainty(totals: list[RailSummary | None]) -> float | None:
         return totals[0].energy_uncertainty_j if totals[0] else None
     steps, squares = 0.0, 0.0
     for total in totals:
-        if total is None or total.step_uncertainty_j is None or total.sampling_uncertainty_j is None:
+        if (
+            total is None
+            or total.step_uncertainty_j is None
+            or total.sampling_uncertainty_j is None
+        ):
             return None
         steps += total.step_uncertainty_j
         squares += total.sampling_uncertainty_j**2

@@ -17,8 +17,8 @@ _BLOCK_ROWS = 1 << 14
 class Follower:
     """The last samples of a tier at or before times that grow from call to call.
 
-    A block of the tier is in memory, however much slower or faster than the other one it is. Of times that go
-    back, as only damaged traces have them, the highest so far counts.
+    A block of the tier is in memory, however much slower or faster than the other one it is. Of
+    times that go back, as only damaged traces have them, the highest so far counts.
 
     Parameters
     ----------
@@ -33,7 +33,11 @@ class Follower:
     def __init__(self, source: Source, tier: str, begin_s: float = float("-inf")) -> None:
         self._source, self._tier = source, tier
         # The last one before the beginning may be what holds there.
-        self._next = 0 if begin_s == float("-inf") else max(source.rows_in(tier, begin_s, begin_s).first - 1, 0)
+        self._next = (
+            0
+            if begin_s == float("-inf")
+            else max(source.rows_in(tier, begin_s, begin_s).first - 1, 0)
+        )
         self._block = source.records(tier, Rows(0, 0))
         self._times = self._block["time_s"]
         self._advance()
@@ -45,7 +49,8 @@ class Follower:
         highest = np.fmax.accumulate(times)
         start = 0
         while start < len(times):
-            # What comes before the end of the block is decided by the block; at the end of the file, everything.
+            # What comes before the end of the block is decided by the block; at the end of the
+            # file, everything.
             end = len(times)
             if not self._is_last:
                 end = start + int(np.searchsorted(highest[start:], self._times[-1]))

@@ -21,7 +21,10 @@ _row_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def write_json(
-    source: Source, tables: Sequence[tuple[str, WideTable]], sink: BinaryIO, progress: Callable[[float], None]
+    source: Source,
+    tables: Sequence[tuple[str, WideTable]],
+    sink: BinaryIO,
+    progress: Callable[[float], None],
 ) -> None:
     """Write tables by their names as one document; docs/export.md says what is where."""
     total = max(sum(len(table) for _, table in tables), 1)
@@ -30,7 +33,8 @@ def write_json(
     sink.write(head[:-1].encode() + b', "tables": {')
     for number, (name, table) in enumerate(tables):
         columns = [
-            {**asdict(column), "kind": _TYPES.get(column.kind, "number")} for column in table.columns
+            {**asdict(column), "kind": _TYPES.get(column.kind, "number")}
+            for column in table.columns
         ]
         sink.write(b"%s\n%s: {" % (b"," if number else b"", json.dumps(name).encode()))
         sink.write(b'"columns": ' + json_text(columns).encode() + b', "rows": [')

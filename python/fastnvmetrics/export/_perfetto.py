@@ -26,7 +26,7 @@ _FLUSH_PACKETS = 4096
 
 
 class _Counter(NamedTuple):
-    """A counter track: where its values are in a record, and by what they are multiplied for its unit."""
+    """A counter track, and how its values come from records of its tier."""
 
     name: str
     group: str
@@ -36,7 +36,11 @@ class _Counter(NamedTuple):
 
 
 def write_perfetto(
-    source: Source, sink: BinaryIO, progress: Callable[[float], None], cut: Cut = None, changes_only: bool = False
+    source: Source,
+    sink: BinaryIO,
+    progress: Callable[[float], None],
+    cut: Cut = None,
+    changes_only: bool = False,
 ) -> None:
     """Write a trace for ui.perfetto.dev and trace_processor, in the published schema.
 
@@ -60,9 +64,18 @@ class _Writer:
         # One that was damaged can say anything.
         self._start = min(self._header["start_monotonic_ns"], 2**61)
         # Traces that are put together into one file must not meet in their tracks and sequences.
-        self._seed = f"{self._start} {self._header['start_realtime_ns']} {self._header['board_name']}"
-        self._sequence = self._number("sequence") & 0x7FFFFFFF | 1
+        self._seed = (
+            f"{self._start} {self._header['start_realtime_ns']} {self._header['board_name']}"
+        )
+        # That of others are small; of 21 bits, it takes three bytes in each packet.
+        self._sequence = self._number("sequence") % 2**20 + 2**20
         self._tracks: dict[tuple[str, int], int] = {}
+        ends = [
+            source.time_of(tier, source.counts[tier] - 1)
+            for tier in ("fast", "medium", "slow")
+            if source.counts[tier]
+        ]
+        self._latest_s = max([0.0, *(end for end in ends if end < 1e9)])
         self._trace = self._schema.Trace()
 
     def write(self, progress: Callable[[float], None]) -> None:
@@ -77,14 +90,18 @@ class _Writer:
         for rank, counter in enumerate(counters):
             parent = root
             if counter.group:
-                parent = groups.setdefault(counter.group, 0) or self._track(counter.group, root, 10 + rank)
+                parent = groups.setdefault(counter.group, 0) or self._track(
+                    counter.group, root, 10 + rank
+                )
                 groups[counter.group] = parent
             tracks.append(self._track(counter.name, parent, 10 + rank, counter.unit))
         self._flush()
         self._count(counters, tracks, progress)
 
     def _number(self, name: str) -> int:
-        digest = hashlib.blake2b(f"{self._seed}\0{name}".encode("utf-8", "replace"), digest_size=8).digest()
+        digest = hashlib.blake2b(
+            f"{self._seed}\0{name}".encode("utf-8", "replace"), digest_size=8
+        ).digest()
         return int.from_bytes(digest, "little")
 
     def _packet(self) -> Any:
@@ -95,7 +112,8 @@ class _Writer:
         return packet
 
     def _flush(self) -> None:
-        # Messages of a Trace are its packets, one after the other: as many Traces as one likes are one.
+        # Messages of a Trace are its packets, one after the other: as many Traces as one likes are
+        # one.
         self._sink.write(self._trace.SerializeToString())
         self._trace.Clear()
 
@@ -110,13 +128,16 @@ class _Writer:
         boot = told("start_boottime_ns")
         readings = [(self._start, min(self._header["start_realtime_ns"], 2**63), boot)]
         if told("stop_monotonic_ns"):
-            readings.append((told("stop_monotonic_ns"), told("stop_realtime_ns"), told("stop_boottime_ns")))
+            readings.append(
+                (told("stop_monotonic_ns"), told("stop_realtime_ns"), told("stop_boottime_ns"))
+            )
         for number, (monotonic, realtime, boottime) in enumerate(readings):
             packet = self._packet()
             if number == 0:
                 packet.sequence_flags = packet.SEQ_INCREMENTAL_STATE_CLEARED
             snapshot = packet.clock_snapshot
-            # Where only another trace could lead from here to BOOTTIME, the clock of a trace otherwise.
+            # Where only another trace could lead from here to BOOTTIME, the clock of a trace
+            # otherwise.
             if not boot:
                 snapshot.primary_trace_clock = _MONOTONIC
             for clock, value in ((_MONOTONIC, monotonic), (1, realtime), (6, boottime)):
@@ -127,8 +148,8 @@ class _Writer:
         """Describe a track; of several with one name below one parent, each is another."""
         key = (name, parent)
         self._tracks[key] = self._tracks.get(key, 0) + 1
-        # In the upper half all numbers take as many bytes: `Stamp` wants packets of one size.
-        uuid = self._number(f"{parent} {name} {self._tracks[key]}") | 1 << 63
+        # Of 35 bits, it takes five bytes in each packet: all packets of a `Stamp` have one size.
+        uuid = self._number(f"{parent} {name} {self._tracks[key]}") % 2**34 + 2**34
         track = self._packet().track_descriptor
         track.uuid, track.name = uuid, name
         if parent:
@@ -163,10 +184,14 @@ class _Writer:
             _annotate(event.debug_annotations.add(), name, value)
 
     def _is_in(self, begin_s: float, end_s: float) -> bool:
-        return self._cut is None or any(begin_s < end and end_s >= begin for begin, end in self._cut)
+        return self._cut is None or any(
+            begin_s < end and end_s >= begin for begin, end in self._cut
+        )
 
     def _phases(self, root: int) -> None:
-        phases = [phase for phase in self._source.phase_list() if self._is_in(phase.begin_s, phase.end_s)]
+        phases = [
+            phase for phase in self._source.phase_list() if self._is_in(phase.begin_s, phase.end_s)
+        ]
         threads: dict[int, list[TracePhase]] = {}
         for phase in phases:
             threads.setdefault(phase.thread, []).append(phase)
@@ -179,7 +204,11 @@ class _Writer:
                         self._event(track, time_ns, "SLICE_END")
                         continue
                     event = self._event(track, time_ns, "SLICE_BEGIN", begun.name)
-                    for key, value in (("id", begun.id), ("parent", begun.parent), ("was_ended", begun.was_ended)):
+                    for key, value in (
+                        ("id", begun.id),
+                        ("parent", begun.parent),
+                        ("was_ended", begun.was_ended),
+                    ):
                         _annotate(event.debug_annotations.add(), key, value)
 
     def _sync_points(self, root: int) -> None:
@@ -203,13 +232,17 @@ class _Writer:
     def _count(
         self, counters: list[_Counter], tracks: list[int], progress: Callable[[float], None]
     ) -> None:
-        # No time is later: seconds of a trace that was damaged are cut to this.
-        latest = self._start + 2**60
-        every = {tier: cut_rows(self._source, tier, self._cut) for tier in ("fast", "medium", "slow")}
+        # What is later, as in a trace that was damaged, is left out.
+        latest = self._start + _nanoseconds(self._latest_s)
+        every = {
+            tier: cut_rows(self._source, tier, self._cut) for tier in ("fast", "medium", "slow")
+        }
         total = max(sum(rows.end - rows.first for parts in every.values() for rows in parts), 1)
         done = 0
         for tier, parts in every.items():
-            own = [(counter, track) for counter, track in zip(counters, tracks) if counter.tier == tier]
+            own = [
+                (counter, track) for counter, track in zip(counters, tracks) if counter.tier == tier
+            ]
             stamps = [Stamp(self._counting(track), latest) for _, track in own]
             if not own:
                 continue
@@ -221,12 +254,16 @@ class _Writer:
                     progress(done / total)
 
     def _stamped(
-        self, block: npt.NDArray[Any], own: list[tuple[_Counter, int]], stamps: list[Stamp], before: list[float]
+        self,
+        block: npt.NDArray[Any],
+        own: list[tuple[_Counter, int]],
+        stamps: list[Stamp],
+        before: list[float],
     ) -> bytes:
         """Return a block's packets, in the order of their times."""
         times = np.ascontiguousarray(block["time_s"], np.float64)
-        in_range = np.abs(times) < 1e9
-        times_ns = self._start + np.rint(np.where(in_range, np.maximum(times, 0.0), 0.0) * 1e9).astype(np.int64)
+        in_range = (times >= 0) & (times <= self._latest_s)
+        times_ns = self._start + np.rint(np.where(in_range, times, 0.0) * 1e9).astype(np.int64)
         size = stamps[0].size
         packets = np.empty((len(block), len(own), size), np.uint8)
         is_told = np.empty((len(block), len(own)), np.bool_)
@@ -290,7 +327,11 @@ def _counters(source: Source) -> list[_Counter]:
     parts = total_rails(header)
     if parts:
         found.append(_Counter("module power", "", "W", "medium", total))
-    for name, unit, field in (("power", "W", "power_mw"), ("voltage", "V", "voltage_mv"), ("current", "A", "current_ma")):
+    for name, unit, field in (
+        ("power", "W", "power_mw"),
+        ("voltage", "V", "voltage_mv"),
+        ("current", "A", "current_ma"),
+    ):
         found += [
             _Counter(f"{label} {name}", f"rails: {name}", unit, "medium", column(field, rail, 1000))
             for rail, label in enumerate(header["power_rail_names"])
@@ -311,7 +352,7 @@ def _nanoseconds(seconds: float) -> int:
 
 
 def _lanes(phases: Iterable[TracePhase]) -> list[list[tuple[int, TracePhase | None]]]:
-    """Return the beginnings and ends (None) of phases, in as many lanes as it takes for them to be nested.
+    """Return beginnings and ends (None) of phases, in as many lanes as they need to be nested.
 
     Those of a thread are, but for coroutines that take turns.
     """

@@ -50,8 +50,9 @@ class Rows(NamedTuple):
 class Source:
     """A complete trace, opened to be read by blocks.
 
-    Nothing is mapped: pages of a mapping would count as memory of the process, and a file that is shortened
-    meanwhile is an error here and no SIGBUS. Phases and marks are held in memory, samples are not.
+    Nothing is mapped: pages of a mapping would count as memory of the process, and a file that is
+    shortened meanwhile is an error here and no SIGBUS. Phases and marks are held in memory, samples
+    are not.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ class Source:
     def blocks(
         self, tier: str, rows: Rows | None = None, size: int = BLOCK_ROWS
     ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-        """Go through rows of a tier, all unless told otherwise: the number of a block's first, and the block."""
+        """Go through rows of a tier: for each block the number of its first row, and the block."""
         first, end = rows or Rows(0, self.counts[tier])
         for start in range(first, end, size):
             yield start, self.records(tier, Rows(start, min(start + size, end)))
@@ -164,11 +165,13 @@ class Source:
     def sync_ids(self, first: int, count: int) -> npt.NDArray[np.uint64]:
         """Return the last mark before each of `count` fast samples, 0 before the first."""
         rows = np.arange(first, first + count)
-        ids: npt.NDArray[np.uint64] = self._mark_ids[np.searchsorted(self._mark_rows, rows, side="right")]
+        ids: npt.NDArray[np.uint64] = self._mark_ids[
+            np.searchsorted(self._mark_rows, rows, side="right")
+        ]
         return ids
 
     def marks(self) -> list[tuple[int, int]]:
-        """Return the id and the first fast sample of each mark that a sample has for its `sync_id`."""
+        """Return id and first fast sample of each mark that is the `sync_id` of a sample."""
         # Of several at one sample the last counts.
         is_last = np.ones(len(self._mark_rows), np.bool_)
         is_last[:-1] = self._mark_rows[1:] > self._mark_rows[:-1]
@@ -201,7 +204,10 @@ class Source:
         return found or self._between_marks(end_s)
 
     def _between_marks(self, end_s: float) -> list[TracePhase]:
-        labels = {int(row["sync_id"]): (str(row["label"]), int(row["time_ns"])) for row in self.sync_labels}
+        labels = {
+            int(row["sync_id"]): (str(row["label"]), int(row["time_ns"]))
+            for row in self.sync_labels
+        }
         begins: list[tuple[int, str, float]] = []
         for sync_id, row in self.marks():
             label, time_ns = labels.get(sync_id, (f"sync {sync_id}", None))
@@ -218,4 +224,6 @@ class Source:
         marks = marks[marks["fast_sample_idx"] < np.uint64(self.counts["fast"])]
         marks = marks[np.argsort(marks["fast_sample_idx"], kind="stable")]
         self._mark_rows = marks["fast_sample_idx"].astype(np.int64)
-        self._mark_ids = np.concatenate((np.zeros(1, np.uint64), marks["sync_id"].astype(np.uint64)))
+        self._mark_ids = np.concatenate(
+            (np.zeros(1, np.uint64), marks["sync_id"].astype(np.uint64))
+        )

@@ -17,9 +17,9 @@ _VALUE = struct.unpack("<d", b"\xa5\x5a\xc3\x3c\x99\x66\xf0\x40")[0]
 class Stamp:
     """A packet as the protobuf library writes it, with places for a time and a value.
 
-    A program that sets fields one by one writes a few hundred thousand packets a second. Here the library writes
-    one, and its bytes are copied for each row: the time as a varint of as many bytes as the latest one takes, the
-    value as eight bytes.
+    A program that sets fields one by one writes a few hundred thousand packets a second. Here the
+    library writes one, and its bytes are copied for each row: the time as a varint of as many bytes
+    as the latest one takes, the value as eight bytes.
 
     Parameters
     ----------
@@ -41,7 +41,9 @@ class Stamp:
         )
         value = struct.pack("<d", _VALUE)
         if field.count(b"\x40" + time) != 1 or field.count(value) != 1 or len(field) > 127:
-            raise RuntimeError("the protobuf library writes packets of a kind that is not known here")
+            raise RuntimeError(
+                "the protobuf library writes packets of a kind that is not known here"
+            )
         # A Trace is packets, each as field 1 with its length before it; this one's fits in a byte.
         framed = b"\x0a" + bytes([len(field)]) + field
         self._time_at = framed.index(b"\x40" + time) + 1
@@ -58,7 +60,9 @@ class Stamp:
         left = times_ns.astype(np.uint64)
         for place in range(self._width):
             last = place == self._width - 1
-            packets[:, self._time_at + place] = left if last else (left & np.uint64(0x7F)) | np.uint64(0x80)
+            packets[:, self._time_at + place] = (
+                left if last else (left & np.uint64(0x7F)) | np.uint64(0x80)
+            )
             left >>= np.uint64(7)
         bytes_of = np.ascontiguousarray(values, "<f8").view(np.uint8).reshape(-1, 8)
         packets[:, self._value_at : self._value_at + 8] = bytes_of

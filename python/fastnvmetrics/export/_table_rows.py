@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .._column_names import column_names
-from .._phase_list import TracePhase
 from .._rail_sensors import total_rails
 from ._arrow import GROUP_ROWS
 from ._facts import facts, json_text
@@ -68,10 +67,14 @@ class TableRows:
         for first, block in self._source.blocks("fast", size=GROUP_ROWS):
             count = len(block)
             offsets = pa.array(np.arange(count + 1, dtype=np.int32) * cores, pa.int32())
-            utils = pa.array(np.ascontiguousarray(block["cpu_util"][:, :cores]).ravel(), from_pandas=True)
+            utils = pa.array(
+                np.ascontiguousarray(block["cpu_util"][:, :cores]).ravel(), from_pandas=True
+            )
             yield {
                 **self._common(np.array(block["time_s"])),
-                "gpu_load": Values(block["gpu_load"].astype(np.int64), np.ones(count, np.bool_) if no_gpu else None),
+                "gpu_load": Values(
+                    block["gpu_load"].astype(np.int64), np.ones(count, np.bool_) if no_gpu else None
+                ),
                 "cpu_aggregate": np.array(block["cpu_aggregate"]),
                 "cpu_util": pa.ListArray.from_arrays(offsets, utils),
                 "emc_util": np.where(block["emc_util"] < 0, np.float32(np.nan), block["emc_util"]),
@@ -87,7 +90,9 @@ class TableRows:
         parts = np.zeros(width, np.bool_)
         parts[total_rails(self._header)] = True
         known = bool(parts.any())
-        for _, block in self._source.blocks("medium", size=max(GROUP_ROWS // max(width, 1), 1)) if width else ():
+        for _, block in (
+            self._source.blocks("medium", size=max(GROUP_ROWS // max(width, 1), 1)) if width else ()
+        ):
             count = len(block)
             in_total = np.tile(parts, count)
             yield {
@@ -96,7 +101,11 @@ class TableRows:
                 "in_total": Values(in_total, None if known else np.ones(len(in_total), np.bool_)),
                 **{
                     name: block[name][:, :width].astype(kind).ravel()
-                    for name, kind in (("voltage_mv", "i8"), ("current_ma", "i8"), ("power_mw", "f4"))
+                    for name, kind in (
+                        ("voltage_mv", "i8"),
+                        ("current_ma", "i8"),
+                        ("power_mw", "f4"),
+                    )
                 },
                 "samples": count,
             }
@@ -104,7 +113,9 @@ class TableRows:
     def _zones_batches(self) -> Batches:
         labels = _labels(self._header["thermal_zone_names"])
         width = len(labels)
-        for _, block in self._source.blocks("slow", size=max(GROUP_ROWS // max(width, 1), 1)) if width else ():
+        for _, block in (
+            self._source.blocks("slow", size=max(GROUP_ROWS // max(width, 1), 1)) if width else ()
+        ):
             count = len(block)
             yield {
                 **self._common(np.array(block["time_s"]), width),
@@ -118,13 +129,17 @@ class TableRows:
         rows = dict(self._source.marks())
         ids = sorted({*rows, *labels})
         times = [
-            int(labels[sync_id]["time_ns"]) / 1e9 if sync_id in labels else self._source.time_of("fast", rows[sync_id])
+            int(labels[sync_id]["time_ns"]) / 1e9
+            if sync_id in labels
+            else self._source.time_of("fast", rows[sync_id])
             for sync_id in ids
         ]
         yield {
             **self._common(np.array(times, np.float64)),
             "sync_id": np.array(ids, np.uint64).astype(np.int64),
-            "label": [str(labels[sync_id]["label"]) if sync_id in labels else None for sync_id in ids],
+            "label": [
+                str(labels[sync_id]["label"]) if sync_id in labels else None for sync_id in ids
+            ],
         }
 
     def _known_figures(self) -> tuple[Figures, list[Figures]]:
@@ -161,10 +176,15 @@ class TableRows:
             "begin": self._times(np.zeros(1)),
             "source": [os.path.basename(os.fsdecode(source.path))],
             "board": [header["board_name"]],
-            **{key: [as_text(board.get(key))] for key in ("host", "model", "l4t_release", "kernel_release", "power_mode")},
+            **{
+                key: [as_text(board.get(key))]
+                for key in ("host", "model", "l4t_release", "kernel_release", "power_mode")
+            },
             "library_version": [as_text(metadata.get("library_version"))],
             "command": [as_text(annotations.get("command"))],
-            "exit_code": [int(code) if code and code.lstrip("-").isdecimal() and len(code) < 10 else None],
+            "exit_code": [
+                int(code) if code and code.lstrip("-").isdecimal() and len(code) < 10 else None
+            ],
             "annotations": [json_text(annotations) if annotations else None],
             "cores": [header["num_cpu_cores"]],
             "rails": [_labels(header["power_rail_names"])],
@@ -176,16 +196,16 @@ class TableRows:
             "read_errors": [header["read_errors"]],
             "recovered": [header["recovered"]],
             **_columns_of([self._known_figures()[0]]),
-            "metadata": [None if header["metadata"] is None else json_text(facts(source)["metadata"])],
+            "metadata": [
+                None if header["metadata"] is None else json_text(facts(source)["metadata"])
+            ],
             "stats": [None if header["stats"] is None else json_text(facts(source)["stats"])],
         }
 
 
 def _columns_of(rows: list[Figures]) -> dict[str, list[Any]]:
-    names = (
-        "duration_s", "energy_j", "energy_uncertainty_j", "mean_power_w", "gpu_percent", "cpu_percent", "emc_percent",
-        "ram_peak_kb", "temp_max_c",
-    )  # fmt: skip
+    names = "duration_s energy_j energy_uncertainty_j mean_power_w gpu_percent cpu_percent".split()
+    names += "emc_percent ram_peak_kb temp_max_c".split()
     return {name: [getattr(row, name) for row in rows] for name in names}
 
 

@@ -30,20 +30,22 @@ def check_target(path: str, overwrite: bool, inputs: tuple[str, ...] = ()) -> No
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if _is_ordinary(path) and os.path.lexists(path) and not overwrite:
-        raise FileExistsError(errno.EEXIST, "exists already, and is replaced with --force (overwrite=True) only", path)
+        raise FileExistsError(
+            errno.EEXIST, "exists already, and is replaced with --force (overwrite=True) only", path
+        )
     if not os.path.isdir(os.path.dirname(path) or "."):
         raise FileNotFoundError(errno.ENOENT, "its directory does not exist", path)
 
 
 def temporary_beside(path: str) -> str:
-    """Return the name that a file has while it is written: hidden, so that no glob of a dataset finds it."""
+    """Return the name that a file has while it is written, which no glob of a dataset finds."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}.{os.getpid()}.partial")
 
 
 @contextlib.contextmanager
 def written(path: str) -> Iterator[BinaryIO]:
-    """Open a file to be written; it takes its place when the block ends, and is gone when that fails.
+    """Open a file to be written; it takes its place when the block ends, and is gone on failure.
 
     What is there and no ordinary file, such as a pipe, is written to as it is.
     """

@@ -40,7 +40,9 @@ def objects(column: Column, values: Values) -> list[Any]:
     """Return a column as Python's objects, None for what is not known or no number."""
     if values.texts is not None:
         texts = np.array([*values.texts, None], object)
-        codes = values.values if values.missing is None else np.where(values.missing, -1, values.values)
+        codes = (
+            values.values if values.missing is None else np.where(values.missing, -1, values.values)
+        )
         return list(texts[codes].tolist())
     if column.kind == "time":
         return list(iso_times(values.values))

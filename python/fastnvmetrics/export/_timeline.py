@@ -20,7 +20,7 @@ Cut = list[Stretch] | None
 
 
 class Timeline:
-    """The innermost phase at any time: of those that are open, in whatever thread, the one that began last.
+    """The innermost phase at any time: of the open ones of all threads, the one that began last.
 
     Attributes
     ----------
@@ -53,7 +53,9 @@ class Timeline:
 
     def at(self, times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
         """Return the place of each time's phase in `names`, -1 where there is none."""
-        codes: npt.NDArray[np.int32] = self._codes[np.searchsorted(self._times, times, side="right")]
+        codes: npt.NDArray[np.int32] = self._codes[
+            np.searchsorted(self._times, times, side="right")
+        ]
         return codes
 
 
@@ -104,4 +106,8 @@ def cut_rows(source: Source, tier: str, cut: Cut) -> Sequence[Rows]:
     """Return the rows of a tier that a cut leaves."""
     if cut is None:
         return [Rows(0, source.counts[tier])]
-    return [rows for rows in (source.rows_in(tier, *stretch) for stretch in cut) if rows.end > rows.first]
+    return [
+        rows
+        for rows in (source.rows_in(tier, *stretch) for stretch in cut)
+        if rows.end > rows.first
+    ]

@@ -43,7 +43,7 @@ class Column:
 
 
 class Values(NamedTuple):
-    """A column of a block: contiguous values; which of them are not known, None for none; what codes stand for."""
+    """A column of a block: values; which are not known (None: all are); what codes stand for."""
 
     values: npt.NDArray[Any]
     missing: npt.NDArray[np.bool_] | None = None
@@ -54,7 +54,7 @@ class _Field(NamedTuple):
     column: Column
     tier: str
     field: str
-    index: int | None
+    place: int | None
 
 
 class WideTable:
@@ -72,8 +72,8 @@ class WideTable:
     Attributes
     ----------
     columns
-        `time` where the trace says when it began, `time_s`, then as `to_pandas` has them; `phase`, the innermost
-        at that time, and in fast rows `sync_label` last.
+        `time` where the trace says when it began, `time_s`, then as `to_pandas` has them; `phase`,
+        the innermost at that time, and in fast rows `sync_label` last.
     """
 
     def __init__(self, source: Source, tier: Tier = "aligned", cut: Cut = None) -> None:
@@ -85,13 +85,23 @@ class WideTable:
         self._fields = _fields(source, tier)
         self._timeline = Timeline(source.phase_list())
         self._begun_ns = source.header["start_realtime_ns"]
-        self.columns = [Column("time", "time", "", "UTC, when the sample's first read began")] if self._begun_ns else []
+        self.columns = (
+            [Column("time", "time", "", "UTC, when the sample's first read began")]
+            if self._begun_ns
+            else []
+        )
         self.columns += [Column("time_s", "f8", "s", "the same, since the recording began")]
         self.columns += [field.column for field in self._fields]
         if self._base == "fast":
-            self.columns.append(Column("sync_id", "u8", "", "the last sync point before the sample; 0: none"))
+            self.columns.append(
+                Column("sync_id", "u8", "", "the last sync point before the sample; 0: none")
+            )
             self.columns.append(Column("sync_label", "text", "", "its label"))
-        self.columns.append(Column("phase", "text", "", "the innermost phase: of those open, the one that began last"))
+        self.columns.append(
+            Column(
+                "phase", "text", "", "the innermost phase: of those open, the one that began last"
+            )
+        )
 
     def __len__(self) -> int:
         return sum(rows.end - rows.first for rows in self._rows)
@@ -114,14 +124,23 @@ class WideTable:
         if self._begun_ns:
             found.append(Values(absolute(self._begun_ns, times)))
         found.append(Values(times))
-        records: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]] = {self._base: (block, None)}
+        records: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]] = {
+            self._base: (block, None)
+        }
         for tier, follower in followers.items():
             carried, known = follower.at(times)
             records[tier] = carried, None if known.all() else ~known
         for field in self._fields:
             held, missing = records[field.tier]
-            values = held[field.field] if field.index is None else held[field.field][:, field.index]
-            found.append(_known(np.ascontiguousarray(values, np.dtype(field.column.kind)), field, missing, self._source))
+            values = held[field.field] if field.place is None else held[field.field][:, field.place]
+            found.append(
+                _known(
+                    np.ascontiguousarray(values, np.dtype(field.column.kind)),
+                    field,
+                    missing,
+                    self._source,
+                )
+            )
         if self._base == "fast":
             ids = self._source.sync_ids(first, len(block))
             found += [Values(ids), self._labels(ids)]
@@ -139,7 +158,7 @@ class WideTable:
 
 
 def absolute(begun_ns: int, times: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return ns since the epoch; of times that no clock can show, as damaged traces have them, the epoch's begin."""
+    """Return ns since the epoch; times that no clock can show, of damaged traces, count as 0."""
     fitting = np.where(np.abs(times) < 1e9, times, 0.0)
     return begun_ns % 2**62 + np.rint(fitting * 1e9).astype(np.int64)
 
@@ -149,7 +168,11 @@ def _known(
 ) -> Values:
     """Return values with those marked that stand for one that is not known."""
     unknown = None
-    if field.field == "gpu_load" and source.header["start_monotonic_ns"] and not source.header["gpu_available"]:
+    if (
+        field.field == "gpu_load"
+        and source.header["start_monotonic_ns"]
+        and not source.header["gpu_available"]
+    ):
         unknown = np.ones(len(values), np.bool_)
     elif field.field == "emc_util":
         unknown = ~(values >= 0)
@@ -174,7 +197,12 @@ def _fields(source: Source, tier: str) -> list[_Field]:
         ):
             fields.append(_Field(Column(name, kind, unit, about), "fast", name, None))
         fields += [
-            _Field(Column(f"cpu_util_{core}", "f4", "%", f"utilisation of core {core}"), "fast", "cpu_util", core)
+            _Field(
+                Column(f"cpu_util_{core}", "f4", "%", f"utilisation of core {core}"),
+                "fast",
+                "cpu_util",
+                core,
+            )
             for core in range(header["num_cpu_cores"])
         ]
     if tier in ("medium", "aligned"):
@@ -185,13 +213,20 @@ def _fields(source: Source, tier: str) -> list[_Field]:
             ("power_mw", "f4", "mW", "power"),
         ):
             fields += [
-                _Field(Column(column, kind, unit, f"{what} of the rail {label}"), "medium", name, index)
+                _Field(
+                    Column(column, kind, unit, f"{what} of the rail {label}"), "medium", name, index
+                )
                 for index, (column, label) in enumerate(zip(column_names(name, rails), rails))
             ]
     if tier in ("slow", "aligned"):
         zones = header["thermal_zone_names"]
         fields += [
-            _Field(Column(column, "f4", "°C", f"temperature of the zone {label}"), "slow", "temp_c", index)
+            _Field(
+                Column(column, "f4", "°C", f"temperature of the zone {label}"),
+                "slow",
+                "temp_c",
+                index,
+            )
             for index, (column, label) in enumerate(zip(column_names("temp_c", zones), zones))
         ]
     return fields
