@@ -22,16 +22,14 @@ def numbers(values: npt.NDArray[Any]) -> list[Any]:
     """Return Python's numbers, whose text is the shortest that reads back as the same."""
     if values.dtype != np.float32:
         return list(values.tolist())
-    wide = values.astype(np.float64)
-    # 12.3 in 32 bits is 12.300000190734863 in 64: what rounds to the same 32 bits will do.
-    short = wide.copy()
-    open_ = np.isfinite(wide)
-    for digits in (1, 3, 5, 7):
-        rounded = np.round(wide, digits)
-        fits = open_ & (rounded.astype(np.float32) == values)
-        short[fits] = rounded[fits]
-        open_ &= ~fits
-        if not open_.any():
+    short = values.astype(np.float64)
+    left = np.flatnonzero(np.isfinite(short))
+    for digits in range(1, 8):
+        rounded = np.round(short[left], digits)
+        fits = rounded.astype(np.float32) == values[left]
+        short[left[fits]] = rounded[fits]
+        left = left[~fits]
+        if not len(left):
             break
     return list(short.tolist())
 
