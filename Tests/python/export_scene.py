@@ -21,14 +21,16 @@ META: dict[str, Any] = {
     "library_version": "0.3.0",
     "start_monotonic_ns": MONOTONIC_NS,
     "start_realtime_ns": REALTIME_NS,
-    "board": {"name": "built", "host": "bench-1", "model": "Jetson \"of\" µ, Inc."},
+    "board": {"name": "built", "host": "bench-1", "model": 'Jetson "of" µ, Inc.'},
     "annotations": {"command": "python train.py", "exit_code": "3"},
     "rails": [{"label": "RAIL_A", "in_total": True}, {"label": "RAIL_B", "in_total": False}],
 }
 LABEL, BEGIN, END = 1, 2, 3
 
 
-def event(kind: int, id: int, time_ns: int, name: str = "", parent: int = 0, thread: int = 9) -> bytes:
+def event(
+    kind: int, id: int, time_ns: int, name: str = "", parent: int = 0, thread: int = 9
+) -> bytes:
     return struct.pack("<QQIIQQ88s", time_ns, 0, kind, thread, id, parent, name.encode())
 
 
@@ -59,7 +61,11 @@ def write_trace(
     `late` has medium and slow begin 5 ms and 50 ms after fast.
     """
     marks = MARKS if marks is None else marks
-    fast_rows, medium_rows, slow_rows = build.fast_samples(fast), build.medium_samples(medium), build.slow_samples(slow)
+    fast_rows, medium_rows, slow_rows = (
+        build.fast_samples(fast),
+        build.medium_samples(medium),
+        build.slow_samples(slow),
+    )
     fast_rows["cpu_util"] = (np.arange(fast)[:, None] % 1000) / 10 + np.arange(16) / 8
     fast_rows["cpu_util"][10:20, 1] = np.nan
     fast_rows["emc_util"][:5] = -1

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import fastnvmetrics as fm
 import trace_builder as build
 from export_scene import write_trace
 from fastnvmetrics import trace_format as layout
@@ -46,19 +45,40 @@ def test_a_file_comes_beside_the_trace_unless_told_otherwise(trace: Path) -> Non
         assert done.stderr.count("\n") == 1 and made in done.stderr
         assert (trace.parent / made).stat().st_size > 0
     refused = run(trace, "--to", "csv")
-    assert refused.returncode == 1 and "--force" in refused.stderr and refused.stderr.count("\n") == 1
+    assert (
+        refused.returncode == 1 and "--force" in refused.stderr and refused.stderr.count("\n") == 1
+    )
     assert run(trace, "--to", "csv", "--force").returncode == 0
 
 
 def test_options_choose_rows(trace: Path) -> None:
-    done = run(trace, "--to", "csv", "-o", "-", "--tier", "medium", "--phase", "decode", "--from", "1s", "--until", "1200ms")
+    done = run(
+        trace,
+        "--to",
+        "csv",
+        "-o",
+        "-",
+        "--tier",
+        "medium",
+        "--phase",
+        "decode",
+        "--from",
+        "1s",
+        "--until",
+        "1200ms",
+    )
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert [row["phase"] for row in rows] == ["decode"] * len(rows)
-    assert [float(row["time_s"]) for row in rows] == pytest.approx([1.005 + n / 100 for n in range(20)])
+    assert [float(row["time_s"]) for row in rows] == pytest.approx(
+        [1.005 + n / 100 for n in range(20)]
+    )
 
 
 def test_standard_output_takes_what_streams(trace: Path) -> None:
-    assert len(json.loads(run(trace, "--to", "json", "-o", "-").stdout)["tables"]["fast"]["rows"]) == 2000
+    assert (
+        len(json.loads(run(trace, "--to", "json", "-o", "-").stdout)["tables"]["fast"]["rows"])
+        == 2000
+    )
     refused = run(trace, "--to", "parquet", "-o", "-")
     assert refused.returncode == 2 and "pipe" in refused.stderr
 
@@ -78,6 +98,8 @@ def test_wrong_usage_says_what_is_right(trace: Path) -> None:
         ((trace, trace, "--to", "parquet"), "-o DIR"),
         ((trace, trace, "-o", trace.with_name("a.csv")), "-o DIR/"),
         ((trace, trace, "--to", "csv"), "one by one"),
+        ((trace, "--to", "perfetto", "--tier", "fast"), "--tier"),
+        ((trace, "--to", "csv", "--changes-only"), "--changes-only"),
         ((trace, "--to", "csv", "--device", "x"), "--device is for datasets"),
         ((trace, "--to", "parquet", "-o", trace.parent, "--tier", "fast"), "--tier is for files"),
     ):
@@ -122,7 +144,9 @@ def test_one_bad_file_does_not_keep_the_others_from_being_written(tmp_path: Path
     bad.write_bytes(b"no trace" * 200)
     for name in ("a.bin", "b.bin"):
         write_trace(tmp_path / name)
-    done = run(tmp_path / "a.bin", bad, tmp_path / "b.bin", "--to", "parquet", "-o", tmp_path / "ds")
+    done = run(
+        tmp_path / "a.bin", bad, tmp_path / "b.bin", "--to", "parquet", "-o", tmp_path / "ds"
+    )
     assert done.returncode == 3 and "Bad magic" in done.stderr and done.stderr.count("\n") == 3
     # One trace, twice: its name is no part of what it is.
     assert len(list((tmp_path / "ds/runs").rglob("*.parquet"))) == 1
@@ -134,8 +158,8 @@ def test_a_damaged_chunk_is_said_and_costs_only_itself(tmp_path: Path) -> None:
     content[-1] ^= 1  # the end of META
     trace.write_bytes(content)
     done = run(trace, "--to", "csv")
-    assert done.returncode == 0 and "Corrupt chunk" in done.stderr and "Traceback" not in done.stderr
-    assert len(fm.read_trace.__doc__ or "") > 0
+    assert done.returncode == 0 and "fastnvmetrics: Corrupt chunk" in done.stderr
+    assert done.stderr.count("\n") == 2  # this, and where it was written to
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
@@ -178,11 +202,19 @@ def test_memory_does_not_grow_with_the_trace(tmp_path: Path, name: str) -> None:
     for count in (base, 4 * base):
         paths.append(
             write_trace(
-                tmp_path / f"{count}.bin", count, count // 10, count // 100, num_cpu_cores=12, board_name=b"orin_nx"
+                tmp_path / f"{count}.bin",
+                count,
+                count // 10,
+                count // 100,
+                num_cpu_cores=12,
+                board_name=b"orin_nx",
             )
         )
     done = subprocess.run(
-        [sys.executable, "-c", MEMORY, name, *map(str, paths)], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", MEMORY, name, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     small, large = (int(line) * 1024 for line in done.stdout.split())

@@ -46,7 +46,9 @@ def fleet(directory: Path, count: int = 50) -> list[Path]:
 
 def files(directory: Path) -> list[str]:
     return sorted(
-        os.path.relpath(os.path.join(where, name), directory) for where, _, names in os.walk(directory) for name in names
+        os.path.relpath(os.path.join(where, name), directory)
+        for where, _, names in os.walk(directory)
+        for name in names
     )
 
 
@@ -57,7 +59,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path],
     return directory / "ds", traces, export_dataset(traces, directory / "ds")
 
 
-def test_duckdb_queries_fifty_traces_in_one_statement(dataset: tuple[Path, list[Path], list[str]]) -> None:
+def test_duckdb_queries_fifty_traces_in_one_statement(
+    dataset: tuple[Path, list[Path], list[str]],
+) -> None:
     duckdb = pytest.importorskip("duckdb")
     directory, traces, runs = dataset
     assert len(set(runs)) == 50
@@ -75,7 +79,9 @@ def test_duckdb_queries_fifty_traces_in_one_statement(dataset: tuple[Path, list[
         data = fm.read_trace(path)
         key = (f"bench {number % 5}/µ", data["board_name"])
         told.setdefault(key, []).append(float(data["power_mw"][:, 0].astype(np.float64).sum()))
-    assert [row[:3] for row in rows] == [(*key, len(values)) for key, values in sorted(told.items())]
+    assert [row[:3] for row in rows] == [
+        (*key, len(values)) for key, values in sorted(told.items())
+    ]
     np.testing.assert_allclose([row[3] for row in rows], [sum(told[key]) for key in sorted(told)])
     ((count,),) = duckdb.sql(f"SELECT count(*) FROM '{directory}/fast/**/*.parquet'").fetchall()
     assert count == 50 * 300
@@ -85,7 +91,9 @@ def test_duckdb_queries_fifty_traces_in_one_statement(dataset: tuple[Path, list[
     assert cores == 12
 
 
-def test_polars_and_pyarrow_read_it_as_it_stands(dataset: tuple[Path, list[Path], list[str]]) -> None:
+def test_polars_and_pyarrow_read_it_as_it_stands(
+    dataset: tuple[Path, list[Path], list[str]],
+) -> None:
     polars = pytest.importorskip("polars")
     import pyarrow.dataset
 
@@ -106,7 +114,9 @@ def test_every_board_has_the_same_columns(dataset: tuple[Path, list[Path], list[
     directory = dataset[0]
     assert {path.name for path in directory.iterdir()} == TABLES
     for table in TABLES:
-        schemas = [pyarrow.parquet.read_schema(path) for path in (directory / table).rglob("*.parquet")]
+        schemas = [
+            pyarrow.parquet.read_schema(path) for path in (directory / table).rglob("*.parquet")
+        ]
         assert len(schemas) == 50
         assert all(schema.equals(schemas[0]) for schema in schemas)
 
@@ -118,7 +128,9 @@ def test_figures_are_those_of_a_summary(tmp_path: Path) -> None:
     (run,) = export_dataset(path, tmp_path / "ds")
     where = "device=bench-1/date=2024-05-06"
     summary = fm.summarize(path)
-    (row,) = pyarrow.parquet.ParquetFile(tmp_path / f"ds/runs/{where}/{run}.parquet").read().to_pylist()
+    (row,) = (
+        pyarrow.parquet.ParquetFile(tmp_path / f"ds/runs/{where}/{run}.parquet").read().to_pylist()
+    )
     whole = summary.whole
     assert row["energy_j"] == pytest.approx(whole.energy_j) and row["energy_j"] > 0
     assert row["energy_uncertainty_j"] == pytest.approx(whole.energy_uncertainty_j)
@@ -126,7 +138,11 @@ def test_figures_are_those_of_a_summary(tmp_path: Path) -> None:
     assert row["ram_peak_kb"] == whole.ram_peak_kb
     assert (row["command"], row["exit_code"], row["host"]) == ("python train.py", 3, "bench-1")
     assert (row["rails"], row["cores"]) == (["RAIL_A", "RAIL_B"], 2)
-    phases = pyarrow.parquet.ParquetFile(tmp_path / f"ds/phases/{where}/{run}.parquet").read().to_pylist()
+    phases = (
+        pyarrow.parquet.ParquetFile(tmp_path / f"ds/phases/{where}/{run}.parquet")
+        .read()
+        .to_pylist()
+    )
     assert [phase["phase"] for phase in phases] == ["request", "decode"]
     for phase in phases:
         known = summary[phase["phase"]].instances[0]
@@ -134,7 +150,9 @@ def test_figures_are_those_of_a_summary(tmp_path: Path) -> None:
         assert phase["mean_power_w"] == pytest.approx(known.mean_power_w)
         assert phase["energy_uncertainty_j"] == pytest.approx(known.energy_uncertainty_j)
         assert (phase["begin_s"], phase["end_s"]) == (known.begin_s, known.end_s)
-    marks = pyarrow.parquet.ParquetFile(tmp_path / f"ds/marks/{where}/{run}.parquet").read().to_pylist()
+    marks = (
+        pyarrow.parquet.ParquetFile(tmp_path / f"ds/marks/{where}/{run}.parquet").read().to_pylist()
+    )
     assert [(mark["sync_id"], mark["label"], mark["time_s"]) for mark in marks] == [
         (1, 'loaded, "really"', 0.3995),
         (2, None, 0.9),
@@ -149,12 +167,20 @@ def test_figures_found_piece_by_piece_are_those_of_the_whole(tmp_path: Path) -> 
         whole_by_pieces, found_by_pieces = _figures.figures_of(source, phases, most=15_000)
         _, in_halves = _figures.figures_of(source, phases, most=600)
     assert whole.energy_j is not None and whole.energy_j > 100
-    for one, other in [(whole, whole_by_pieces), *zip(found, found_by_pieces), *zip(found, in_halves)]:
+    for one, other in [
+        (whole, whole_by_pieces),
+        *zip(found, found_by_pieces),
+        *zip(found, in_halves),
+    ]:
         assert other.energy_j == pytest.approx(one.energy_j, rel=2e-3)
         assert other.cpu_percent == pytest.approx(one.cpu_percent, rel=1e-6)
         assert other.ram_peak_kb == one.ram_peak_kb and other.temp_max_c == one.temp_max_c
         assert other.energy_uncertainty_j is not None and one.energy_uncertainty_j is not None
-        assert 0.5 * one.energy_uncertainty_j < other.energy_uncertainty_j < 3 * one.energy_uncertainty_j
+        assert (
+            0.5 * one.energy_uncertainty_j
+            < other.energy_uncertainty_j
+            < 3 * one.energy_uncertainty_j
+        )
 
 
 def test_a_trace_that_is_exported_again_replaces_itself(tmp_path: Path) -> None:
@@ -196,7 +222,12 @@ def test_a_trace_of_the_reference_has_no_date(tmp_path: Path) -> None:
         f"SELECT device, date, time FROM '{directory}/fast/**/*.parquet' WHERE device = 'agx_orin' LIMIT 1"
     ).fetchall()
     assert rows == [("agx_orin", None, None)]
-    assert pyarrow.dataset.dataset(directory / "runs", partitioning="hive").to_table()["date"].null_count == 1
+    assert (
+        pyarrow.dataset.dataset(directory / "runs", partitioning="hive")
+        .to_table()["date"]
+        .null_count
+        == 1
+    )
     frame = polars.scan_parquet(directory / "runs", hive_partitioning=True).collect()
     assert frame["date"].null_count() == 1
 
@@ -205,11 +236,21 @@ def test_a_board_without_rails_zones_and_cores_has_tables_too(tmp_path: Path) ->
     import pyarrow.dataset
 
     path = write_trace(
-        tmp_path / "t.bin", 5, 5, 5, events=(), marks=[], meta=None, num_power_rails=0, num_thermal_zones=0, num_cpu_cores=0
+        tmp_path / "t.bin",
+        5,
+        5,
+        5,
+        events=(),
+        marks=[],
+        meta=None,
+        num_power_rails=0,
+        num_thermal_zones=0,
+        num_cpu_cores=0,
     )
     export_dataset(path, tmp_path / "ds")
     counts = {
-        table: pyarrow.dataset.dataset(tmp_path / "ds" / table, partitioning="hive").count_rows() for table in TABLES
+        table: pyarrow.dataset.dataset(tmp_path / "ds" / table, partitioning="hive").count_rows()
+        for table in TABLES
     }
     assert counts == {"fast": 5, "rails": 0, "zones": 0, "marks": 0, "phases": 0, "runs": 1}
     assert (tmp_path / "ds/runs/device=built").is_dir()

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.skipif(
 def directory(tmp_path: Path) -> Path:
     """A directory with run.bin in it."""
     with Simulator(tmp_path / "root", board="orin_nx") as simulator:
-        nv = fm.NVMetrics(tmp_path / "run.bin", board=fm.detect_board(root=simulator.root), metadata=True)
+        nv = fm.NVMetrics(
+            tmp_path / "run.bin", board=fm.detect_board(root=simulator.root), metadata=True
+        )
         with nv:
             with nv.phase("decode"):
                 while nv.sample_count < 400:
@@ -53,7 +55,11 @@ def test_the_guide_to_fleets_runs(directory: Path) -> None:
         pytest.importorskip(library)
     import duckdb
 
-    text = (DOCS / "fleet.md").read_text(encoding="utf-8").partition("\n## Traces of many devices as one dataset\n")[2]
+    text = (
+        (DOCS / "fleet.md")
+        .read_text(encoding="utf-8")
+        .partition("\n## Traces of many devices as one dataset\n")[2]
+    )
     text = text.partition("\n## ")[0]
     run(["bash", "-ec", "\n".join(blocks(text, "sh"))], directory)
     said = programs(text, directory)

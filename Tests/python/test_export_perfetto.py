@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 import fastnvmetrics as fm
-from export_scene import BEGIN, BOOTTIME_NS, END, META, MONOTONIC_NS, REALTIME_NS, event, write_trace
+from export_scene import (
+    BEGIN,
+    BOOTTIME_NS,
+    END,
+    META,
+    MONOTONIC_NS,
+    REALTIME_NS,
+    event,
+    write_trace,
+)
 from fastnvmetrics.export import export_trace
 
 schema = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
@@ -64,7 +73,9 @@ class Decoded:
                 stack.append(packet)
             else:
                 begun = stack.pop()
-                found.append((begun.timestamp, packet.timestamp, begun.track_event.name, len(stack)))
+                found.append(
+                    (begun.timestamp, packet.timestamp, begun.track_event.name, len(stack))
+                )
         assert not stack
         return sorted(found)
 
@@ -99,7 +110,11 @@ def test_counters_have_every_value_that_is_known(tmp_path: Path) -> None:
         "temperature/zone-c": ("°C", slow, data["temp_c"][:, 2]),
     }
     for rail, label in enumerate(("RAIL_A", "RAIL_B")):
-        for name, unit, key in (("power", "W", "power_mw"), ("voltage", "V", "voltage_mv"), ("current", "A", "current_ma")):
+        for name, unit, key in (
+            ("power", "W", "power_mw"),
+            ("voltage", "V", "voltage_mv"),
+            ("current", "A", "current_ma"),
+        ):
             values = data[key][:, rail].astype(np.float64) / 1000  # type: ignore[literal-required]
             told[f"rails: {name}/{label} {name}"] = (unit, medium, values)
     for name, (unit, times, values) in told.items():
@@ -135,16 +150,30 @@ def test_phases_that_overlap_get_a_track_each(tmp_path: Path) -> None:
         event(BEGIN, 5, 600, "elsewhere", thread=10),
     )
     found = decoded(write_trace(tmp_path / "run.bin", 3, 0, 0, events=events, marks=[]))
-    both = [found.path(uuid) for uuid, track in found.tracks.items() if track.name == "phases of thread 9"]
+    both = [
+        found.path(uuid)
+        for uuid, track in found.tracks.items()
+        if track.name == "phases of thread 9"
+    ]
     assert len(both) == 2
     # Both have one name: what is on either.
     packets = found.events[both[0]]
     lanes = {packet.track_event.track_uuid for packet in packets}
     slices = []
     for lane in lanes:
-        found.events["lane"] = [packet for packet in packets if packet.track_event.track_uuid == lane]
-        slices += [(begin - MONOTONIC_NS, end - MONOTONIC_NS, name) for begin, end, name, _ in found.slices("lane")]
-    assert sorted(slices) == [(100, 300, "a"), (200, 400, "b"), (250, 250, "empty"), (400, 500, "c")]
+        found.events["lane"] = [
+            packet for packet in packets if packet.track_event.track_uuid == lane
+        ]
+        slices += [
+            (begin - MONOTONIC_NS, end - MONOTONIC_NS, name)
+            for begin, end, name, _ in found.slices("lane")
+        ]
+    assert sorted(slices) == [
+        (100, 300, "a"),
+        (200, 400, "b"),
+        (250, 250, "empty"),
+        (400, 500, "c"),
+    ]
     assert found.slices("fastnvmetrics built/phases of thread 10") == [
         (MONOTONIC_NS + 600, MONOTONIC_NS + 2_000_000, "elsewhere", 0)
     ]
@@ -192,7 +221,9 @@ def test_the_facts_of_the_trace_are_arguments_of_an_instant(tmp_path: Path) -> N
     assert told["board_name"] == "built" and told["power_rail_names"] == ["RAIL_A", "RAIL_B"]
 
 
-def test_changes_only_leaves_out_what_is_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_only_leaves_out_what_is_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_trace(tmp_path / "run.bin")
     every, changes = decoded(path), decoded(path, changes_only=True)
     for name, events in every.counters.items():
@@ -207,23 +238,34 @@ def test_a_cut_leaves_what_reaches_into_it(tmp_path: Path) -> None:
     assert [time - MONOTONIC_NS for time, _ in found.counters["fastnvmetrics built/GPU"]] == [
         1_300_000_000 + n * 1_000_000 for n in range(100)
     ]
-    assert [name for _, _, name, _ in found.slices("fastnvmetrics built/phases of thread 9")] == ["request"]
+    assert [name for _, _, name, _ in found.slices("fastnvmetrics built/phases of thread 9")] == [
+        "request"
+    ]
     assert "fastnvmetrics built/sync points" not in found.events
 
 
 def test_two_traces_in_one_file_do_not_meet(tmp_path: Path) -> None:
     streams = []
     for number in range(2):
-        path = write_trace(tmp_path / "run.bin", 10, 1, 1, marks=[], start_monotonic_ns=MONOTONIC_NS + number)
+        path = write_trace(
+            tmp_path / "run.bin", 10, 1, 1, marks=[], start_monotonic_ns=MONOTONIC_NS + number
+        )
         stream = io.BytesIO()
         export_trace(path, stream, "perfetto")
         streams.append(schema.Trace.FromString(stream.getvalue()))
     first, second = (
-        {packet.track_descriptor.uuid for packet in trace.packet if packet.HasField("track_descriptor")}
+        {
+            packet.track_descriptor.uuid
+            for packet in trace.packet
+            if packet.HasField("track_descriptor")
+        }
         for trace in streams
     )
     assert first and not first & second
-    assert streams[0].packet[0].trusted_packet_sequence_id != streams[1].packet[0].trusted_packet_sequence_id
+    assert (
+        streams[0].packet[0].trusted_packet_sequence_id
+        != streams[1].packet[0].trusted_packet_sequence_id
+    )
 
 
 def test_a_zipped_file_and_one_of_the_reference(tmp_path: Path) -> None:
@@ -237,7 +279,9 @@ def test_a_zipped_file_and_one_of_the_reference(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", [0, 1, 2**40, 2**63, 2**64 - 1])
 def test_times_that_make_no_sense_do_no_harm(tmp_path: Path, start: int) -> None:
-    path = write_trace(tmp_path / "run.bin", 200, 20, 2, start_monotonic_ns=start, start_realtime_ns=start)
+    path = write_trace(
+        tmp_path / "run.bin", 200, 20, 2, start_monotonic_ns=start, start_realtime_ns=start
+    )
     content = bytearray(path.read_bytes())
     for row, time in ((3, np.nan), (4, -1.0), (5, 1e300), (199, np.inf)):
         content[728 + 98 * row : 736 + 98 * row] = np.float64(time).tobytes()

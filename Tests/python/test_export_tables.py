@@ -15,8 +15,7 @@ import pytest
 
 import fastnvmetrics as fm
 from export_scene import META, REALTIME_NS, write_trace
-from fastnvmetrics.export import export_trace, format_of
-from fastnvmetrics.export import _source
+from fastnvmetrics.export import _source, export_trace, format_of
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "agx_orin_v1.bin"
 FORMATS = ("csv", "csv without pyarrow", "json", "parquet", "arrow")
@@ -66,7 +65,10 @@ def exported(trace: Path, form: str, tier: str = "aligned", **options: Any) -> C
             found[column] = values
         elif str(values.type) == "float":
             # As text has them: the shortest that are these 32 bits.
-            found[column] = [None if value is None else float(str(np.float32(value))) for value in values.to_pylist()]
+            found[column] = [
+                None if value is None else float(str(np.float32(value)))
+                for value in values.to_pylist()
+            ]
         else:
             found[column] = values.to_pylist()
     return found
@@ -80,15 +82,15 @@ def read_csv(text: str) -> Columns:
     head, *rows = csv.reader(io.StringIO(text, newline=""))
     texts = ("time", "sync_label", "phase")
     return {
-        name: [None if not row[at] else row[at] if name in texts else float(row[at]) for row in rows]
+        name: [
+            None if not row[at] else row[at] if name in texts else float(row[at]) for row in rows
+        ]
         for at, name in enumerate(head)
     }
 
 
 def known(values: Any) -> list[Any]:
-    return [
-        None if np.isnan(value) else float(str(value)) for value in np.asarray(values)
-    ]
+    return [None if np.isnan(value) else float(str(value)) for value in np.asarray(values)]
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -114,14 +116,22 @@ def test_a_table_has_the_columns_of_a_frame_and_nothing_for_what_is_not_known(
     if tier in ("medium", "aligned"):
         before = int(np.sum(times < 0.005))  # before the first medium sample
         assert found["power_mw_RAIL_B"] == known(data["power_mw"][:, 1])
-        assert found["voltage_mv_RAIL_A"] == [None] * before + data["voltage_mv"][before:, 0].tolist()
+        assert (
+            found["voltage_mv_RAIL_A"] == [None] * before + data["voltage_mv"][before:, 0].tolist()
+        )
     if tier in ("slow", "aligned"):
         assert found["temp_c_zone-c"] == known(data["temp_c"][:, 2])
     for name in ("request", "decode"):
         inside = np.array([phase == name for phase in found["phase"]])
-        expected = fm.in_phase(aligned, name) if tier == "aligned" else fm.in_phase(data, name, tier)  # type: ignore[arg-type]
+        expected = (
+            fm.in_phase(aligned, name) if tier == "aligned" else fm.in_phase(data, name, tier)
+        )  # type: ignore[arg-type]
         if name == "request":
-            inner = fm.in_phase(aligned, "decode") if tier == "aligned" else fm.in_phase(data, "decode", tier)  # type: ignore[arg-type]
+            inner = (
+                fm.in_phase(aligned, "decode")
+                if tier == "aligned"
+                else fm.in_phase(data, "decode", tier)
+            )  # type: ignore[arg-type]
             expected = expected & ~inner
         assert np.array_equal(inside, expected)
 
@@ -148,7 +158,9 @@ def test_blocks_make_no_difference(form: str, trace: Path, monkeypatch: pytest.M
     assert exported(trace, form) == expected
 
 
-def test_tiers_of_any_rates_are_carried_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiers_of_any_rates_are_carried_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fastnvmetrics.export._follower._BLOCK_ROWS", 7)
     for number, counts in enumerate([(50, 2000, 3), (2000, 1, 0), (1, 400, 400), (0, 5, 5)]):
         path = write_trace(tmp_path / f"{number}.bin", *counts, marks=[])
@@ -225,7 +237,9 @@ def test_every_format_carries_the_facts_of_the_trace(form: str, trace: Path) -> 
         sidecar = json.loads(Path(f"{target}-metadata.json").read_text(encoding="utf-8"))
         assert sidecar["@context"][0] == "http://www.w3.org/ns/csvw" and sidecar["url"] == "run.csv"
         columns = sidecar["tableSchema"]["columns"]
-        assert [column["titles"] for column in columns] == list(read_csv(target.read_text(encoding="utf-8")))
+        assert [column["titles"] for column in columns] == list(
+            read_csv(target.read_text(encoding="utf-8"))
+        )
         told = {column["titles"]: column for column in columns}
         assert told["time"]["datatype"] == "dateTime"
         assert told["power_mw_RAIL_A"]["schema:unitText"] == "mW"
@@ -241,16 +255,26 @@ def test_every_format_carries_the_facts_of_the_trace(form: str, trace: Path) -> 
         assert schema.field("power_mw_RAIL_A").metadata[b"unit"] == b"mW"
         facts = json.loads(schema.metadata[b"fastnvmetrics"])
     assert facts["metadata"] == META
-    assert facts["board_name"] == "built" and facts["fast_samples"] == 2000 and facts["trace"] == "run.bin"
+    assert (
+        facts["board_name"] == "built"
+        and facts["fast_samples"] == 2000
+        and facts["trace"] == "run.bin"
+    )
     assert [phase["name"] for phase in facts["phases"]] == ["request", "decode"]
-    assert facts["sync_labels"] == [{"sync_id": 1, "time_ns": 399_500_000, "label": 'loaded, "really"'}]
+    assert facts["sync_labels"] == [
+        {"sync_id": 1, "time_ns": 399_500_000, "label": 'loaded, "really"'}
+    ]
 
 
 def test_json_has_each_tier_unless_told_otherwise(trace: Path) -> None:
     target = trace.with_suffix(".json")
     export_trace(trace, target)
     tables = json.loads(target.read_text(encoding="utf-8"))["tables"]
-    assert {name: len(table["rows"]) for name, table in tables.items()} == {"fast": 2000, "medium": 200, "slow": 20}
+    assert {name: len(table["rows"]) for name, table in tables.items()} == {
+        "fast": 2000,
+        "medium": 200,
+        "slow": 20,
+    }
 
 
 def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +328,9 @@ def test_a_trace_is_never_written_over(trace: Path) -> None:
     assert trace.read_bytes() == before
 
 
-def test_a_trace_that_shrinks_meanwhile_is_an_error(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trace_that_shrinks_meanwhile_is_an_error(
+    trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fastnvmetrics.export._json._BLOCK_ROWS", 100)
 
     def shrink(share: float) -> None:
@@ -328,12 +354,20 @@ def test_arguments_are_checked(trace: Path) -> None:
         with pytest.raises(ValueError, match=message):
             export_trace(trace, target, **options)  # type: ignore[arg-type]
     assert not target.exists()
-    assert format_of("a.PQ") == "parquet" and format_of("a.parquet.gz") is None and format_of("a.gz") is None
+    assert (
+        format_of("a.PQ") == "parquet"
+        and format_of("a.parquet.gz") is None
+        and format_of("a.gz") is None
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "module", "extra"),
-    [("parquet", "pyarrow", "arrow"), ("arrow", "pyarrow", "arrow"), ("perfetto", "perfetto", "perfetto")],
+    [
+        ("parquet", "pyarrow", "arrow"),
+        ("arrow", "pyarrow", "arrow"),
+        ("perfetto", "perfetto", "perfetto"),
+    ],
 )
 def test_a_missing_library_is_named_with_its_extra(
     trace: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str, extra: str

@@ -14,13 +14,14 @@ def library(name: str, extra: str | None = None) -> Any:
     Raises
     ------
     ImportError
-        It is not installed; the message says how to.
+        It is not installed, or does not go with others that are; the message says how to.
     """
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:  # protobuf has errors of its own for versions that do not match
         package = name.partition(".")[0]
+        reason = str(error).split("\n", 1)[0]
         install = f"pip install 'fastnvmetrics[{extra or package}]'"
         raise ImportError(
-            f"{package} is needed for this: {install} ({error})", name=package
+            f"{package} is needed for this: {install} ({reason})", name=package
         ) from error

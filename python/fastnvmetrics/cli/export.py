@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import click
@@ -104,6 +106,10 @@ def command(
         raise click.UsageError(
             "name the format with --to, or a file with its suffix: -o run.parquet"
         )
+    if name == "perfetto" and options["tier"] is not None:
+        raise click.UsageError("a Perfetto trace has all tiers: leave out --tier")
+    if name != "perfetto" and options["changes_only"]:
+        raise click.UsageError("--changes-only is for Perfetto")
     is_directory = output is not None and (output.endswith(os.sep) or os.path.isdir(output))
     is_dataset = name == "parquet" and (is_directory or len(traces) > 1)
     if is_dataset:
@@ -115,7 +121,7 @@ def command(
     failure = 0
     for trace, target in zip(traces, targets):
         try:
-            with progress(trace if target == "-" else f"{trace} to {target}") as tell:
+            with _notices(), progress(trace if target == "-" else f"{trace} to {target}") as tell:
                 if is_dataset:
                     _add(trace, target, device, tell)
                 else:
@@ -131,6 +137,15 @@ def command(
         if target != "-":
             say(f"{trace}: written to {target}")
     ctx.exit(failure)
+
+
+@contextlib.contextmanager
+def _notices() -> Iterator[None]:
+    """Say what the library warns of, such as a chunk that is damaged, in a line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = lambda message, *_, **__: say(str(message))
+        yield
 
 
 def _dataset(output: str | None, options: dict[str, Any]) -> str:

@@ -348,7 +348,8 @@ def _wide(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _nanoseconds(seconds: float) -> int:
-    return round(seconds * 1e9) if abs(seconds) < 1e9 else 0
+    # Only damaged traces know of more than 31 years.
+    return round(min(max(seconds, 0.0), 1e9) * 1e9) if seconds == seconds else 0
 
 
 def _lanes(phases: Iterable[TracePhase]) -> list[list[tuple[int, TracePhase | None]]]:
