@@ -1,4 +1,4 @@
-"""A trace of known values with everything that exports have to tell: gaps, phases, labels, metadata."""
+"""A trace of known values with gaps, phases, labels and metadata, for tests of exports."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write_trace(
     late: bool = True,
     **fields: Any,
 ) -> Path:
-    """Write it: core 1 is offline from 10 ms to 20 ms, EMC not known at first, reads of rail B fail now and then.
+    """Write it: core 1 is offline at 10 ms, EMC not known at first, rail B fails at times.
 
     `late` has medium and slow begin 5 ms and 50 ms after fast.
     """

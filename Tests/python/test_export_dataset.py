@@ -20,7 +20,7 @@ DAY_NS = 86_400 * 10**9
 
 
 def fleet(directory: Path, count: int = 50) -> list[Path]:
-    """Traces of two boards on five devices and ten days, the n-th with n mA more on its first rail."""
+    """Traces of two boards on five devices and ten days."""
     traces = []
     for number in range(count):
         nano = number % 2
@@ -68,7 +68,8 @@ def test_duckdb_queries_fifty_traces_in_one_statement(
     rows = duckdb.sql(
         f"""
         SELECT device, board, count(DISTINCT run), sum(power_mw) FILTER (in_total)
-        FROM '{directory}/rails/**/*.parquet' JOIN '{directory}/runs/**/*.parquet' USING (run, device, date)
+        FROM '{directory}/rails/**/*.parquet'
+        JOIN '{directory}/runs/**/*.parquet' USING (run, device, date)
         WHERE date >= DATE '2024-05-07' GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
@@ -219,7 +220,8 @@ def test_a_trace_of_the_reference_has_no_date(tmp_path: Path) -> None:
     directory = tmp_path / "ds"
     export_dataset([golden, write_trace(tmp_path / "run.bin")], directory)
     rows = duckdb.sql(
-        f"SELECT device, date, time FROM '{directory}/fast/**/*.parquet' WHERE device = 'agx_orin' LIMIT 1"
+        f"SELECT device, date, time FROM '{directory}/fast/**/*.parquet' "
+        "WHERE device = 'agx_orin' LIMIT 1"
     ).fetchall()
     assert rows == [("agx_orin", None, None)]
     assert (
