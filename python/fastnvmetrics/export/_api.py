@@ -15,7 +15,7 @@ from ._dataset import add_to_dataset
 from ._json import write_json
 from ._perfetto import write_perfetto
 from ._source import Source
-from ._target import check_target, written
+from ._target import check_target, is_ordinary, written
 from ._timeline import Cut, cut_to
 from ._wide import TIERS, Tier, WideTable
 
@@ -146,20 +146,21 @@ def export_trace(
         if path is None:
             _write(name, source, cast(BinaryIO, target), tier, cut, changes_only, True, tell)
             return
-        sidecar = f"{path}-metadata.json" if name == "csv" else None
+        sidecar = f"{path}-metadata.json" if name == "csv" and is_ordinary(path) else None
         for file in (path, sidecar):
             if file is not None:
                 check_target(file, overwrite, (os.fsdecode(source.path),))
+        is_stream = path.lower().endswith(".arrows")
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(written(path))
-            if sidecar is not None and os.path.isfile(path) | (not os.path.exists(path)):
+            if sidecar is not None:
                 description = csv_description(
                     source, WideTable(source, tier or "aligned", cut), path
                 )
                 stack.enter_context(written(sidecar)).write(description.encode())
             if path.lower().endswith(".gz") and FORMATS[name].zips:
                 sink = stack.enter_context(cast(BinaryIO, gzip.GzipFile("", "wb", 6, sink, 0)))
-            _write(name, source, sink, tier, cut, changes_only, False, tell)
+            _write(name, source, sink, tier, cut, changes_only, is_stream, tell)
 
 
 def _write(

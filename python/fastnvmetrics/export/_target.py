@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["check_target", "temporary_beside", "written"]
+__all__ = ["check_target", "is_ordinary", "temporary_beside", "written"]
 
 
 def check_target(path: str, overwrite: bool, inputs: tuple[str, ...] = ()) -> None:
@@ -29,7 +29,7 @@ def check_target(path: str, overwrite: bool, inputs: tuple[str, ...] = ()) -> No
                 raise ValueError(f"{path}: this is the trace itself")
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if _is_ordinary(path) and os.path.lexists(path) and not overwrite:
+    if is_ordinary(path) and os.path.lexists(path) and not overwrite:
         raise FileExistsError(
             errno.EEXIST, "exists already, and is replaced with --force (overwrite=True) only", path
         )
@@ -49,7 +49,7 @@ def written(path: str) -> Iterator[BinaryIO]:
 
     What is there and no ordinary file, such as a pipe, is written to as it is.
     """
-    if not _is_ordinary(path):
+    if not is_ordinary(path):
         with open(path, "wb") as file:
             yield file
         return
@@ -70,5 +70,6 @@ def written(path: str) -> Iterator[BinaryIO]:
             os.unlink(temporary)
 
 
-def _is_ordinary(path: str) -> bool:
+def is_ordinary(path: str) -> bool:
+    """Return whether it is a file, or will be one."""
     return os.path.isfile(path) or not os.path.exists(path)
