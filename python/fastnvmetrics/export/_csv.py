@@ -24,7 +24,8 @@ _DATATYPES = {
 def write_csv(table: WideTable, sink: BinaryIO, progress: Callable[[float], None]) -> None:
     """Write a table: a line of names, then a line a row; nothing stands for what is not known.
 
-    With pyarrow where that is installed, half as fast again; else with numpy. The values are the same.
+    With pyarrow where that is installed, half as fast again; else with numpy. The values are the
+    same.
     """
     head = ",".join(_quoted(column.name) for column in table.columns)
     sink.write(head.encode() + b"\n")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from .._optional import library
 from .._phase_list import TracePhase
-from .._rail_sensors import total_rails
 from ..summary import jsonable
+from ._counters import Counter, counters_of
 from ._facts import facts
+from ._lanes import lanes, nanoseconds
 from ._source import Source
 from ._stamps import Stamp
 from ._timeline import Cut, cut_rows
@@ -23,16 +24,6 @@ __all__ = ["write_perfetto"]
 _SCHEMA = "perfetto.protos.perfetto.trace.perfetto_trace_pb2"
 _MONOTONIC = 3  # BuiltinClock
 _FLUSH_PACKETS = 4096
-
-
-class _Counter(NamedTuple):
-    """A counter track, and how its values come from records of its tier."""
-
-    name: str
-    group: str
-    unit: str
-    tier: str
-    value: Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]
 
 
 def write_perfetto(
@@ -84,7 +75,7 @@ class _Writer:
         self._recording(root)
         self._phases(root)
         self._sync_points(root)
-        counters = _counters(self._source)
+        counters = counters_of(self._source)
         groups: dict[str, int] = {}
         tracks = []
         for rank, counter in enumerate(counters):
@@ -197,7 +188,7 @@ class _Writer:
             threads.setdefault(phase.thread, []).append(phase)
         for rank, (thread, found) in enumerate(threads.items()):
             name = f"phases of thread {thread}" if thread else "phases"
-            for lane in _lanes(found):
+            for lane in lanes(found):
                 track = self._track(name, root, 1 + min(rank, 7))
                 for time_ns, begun in lane:
                     if begun is None:
@@ -221,7 +212,7 @@ class _Writer:
         for sync_id in sorted({*rows, *labels}):
             label = labels.get(sync_id)
             if label is None:
-                time_ns = _nanoseconds(self._source.time_of("fast", rows[sync_id]))
+                time_ns = nanoseconds(self._source.time_of("fast", rows[sync_id]))
                 name = f"sync {sync_id}"
             else:
                 time_ns, name = int(label["time_ns"]), str(label["label"])
@@ -230,10 +221,10 @@ class _Writer:
                 _annotate(event.debug_annotations.add(), "sync_id", sync_id)
 
     def _count(
-        self, counters: list[_Counter], tracks: list[int], progress: Callable[[float], None]
+        self, counters: list[Counter], tracks: list[int], progress: Callable[[float], None]
     ) -> None:
         # What is later, as in a trace that was damaged, is left out.
-        latest = self._start + _nanoseconds(self._latest_s)
+        latest = self._start + nanoseconds(self._latest_s)
         every = {
             tier: cut_rows(self._source, tier, self._cut) for tier in ("fast", "medium", "slow")
         }
@@ -256,7 +247,7 @@ class _Writer:
     def _stamped(
         self,
         block: npt.NDArray[Any],
-        own: list[tuple[_Counter, int]],
+        own: list[tuple[Counter, int]],
         stamps: list[Stamp],
         before: list[float],
     ) -> bytes:
@@ -289,93 +280,6 @@ class _Writer:
         packet.track_event.type = packet.track_event.TYPE_COUNTER
         packet.track_event.track_uuid = track
         return packet
-
-
-def _counters(source: Source) -> list[_Counter]:
-    """Return the counters in the order that they are shown in."""
-    header = source.header
-
-    def memory(field: str) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]:
-        return lambda block: _wide(block[field]) * 1024
-
-    def column(
-        field: str, index: int, divisor: float = 1
-    ) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]:
-        return lambda block: _wide(block[field][:, index]) / divisor
-
-    def emc(block: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        values = _wide(block["emc_util"])
-        return np.where(values < 0, np.nan, values)
-
-    def total(block: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        watts: npt.NDArray[np.float64] = _wide(block["power_mw"])[:, parts].sum(axis=1) / 1000
-        return watts
-
-    found: list[_Counter] = []
-    if header["gpu_available"] or not header["start_monotonic_ns"]:
-        found.append(_Counter("GPU", "", "%", "fast", lambda block: block["gpu_load"] / 10))
-    found.append(_Counter("CPU", "", "%", "fast", lambda block: _wide(block["cpu_aggregate"])))
-    found += [
-        _Counter(f"CPU {core}", "CPU cores", "%", "fast", column("cpu_util", core))
-        for core in range(header["num_cpu_cores"])
-    ]
-    found += [
-        _Counter("EMC", "", "%", "fast", emc),
-        _Counter("RAM used", "", "bytes", "fast", memory("ram_used_kb")),
-        _Counter("RAM available", "", "bytes", "fast", memory("ram_available_kb")),
-    ]
-    parts = total_rails(header)
-    if parts:
-        found.append(_Counter("module power", "", "W", "medium", total))
-    for name, unit, field in (
-        ("power", "W", "power_mw"),
-        ("voltage", "V", "voltage_mv"),
-        ("current", "A", "current_ma"),
-    ):
-        found += [
-            _Counter(f"{label} {name}", f"rails: {name}", unit, "medium", column(field, rail, 1000))
-            for rail, label in enumerate(header["power_rail_names"])
-        ]
-    found += [
-        _Counter(label, "temperature", "°C", "slow", column("temp_c", zone))
-        for zone, label in enumerate(header["thermal_zone_names"])
-    ]
-    return found
-
-
-def _wide(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    return np.asarray(values, np.float64)
-
-
-def _nanoseconds(seconds: float) -> int:
-    # Only damaged traces know of more than 31 years.
-    return round(min(max(seconds, 0.0), 1e9) * 1e9) if seconds == seconds else 0
-
-
-def _lanes(phases: Iterable[TracePhase]) -> list[list[tuple[int, TracePhase | None]]]:
-    """Return beginnings and ends (None) of phases, in as many lanes as they need to be nested.
-
-    Those of a thread are, but for coroutines that take turns.
-    """
-    events: list[list[tuple[int, TracePhase | None]]] = []
-    stacks: list[list[int]] = []
-    for phase in sorted(phases, key=lambda phase: (phase.begin_s, -phase.end_s)):
-        begin, end = _nanoseconds(phase.begin_s), _nanoseconds(phase.end_s)
-        for lane, stack in zip(events, stacks):
-            while stack and stack[-1] <= begin:
-                lane.append((stack.pop(), None))
-            if not stack or stack[-1] >= end:
-                break
-        else:
-            lane, stack = [], []
-            events.append(lane)
-            stacks.append(stack)
-        lane.append((begin, phase))
-        stack.append(end)
-    for lane, stack in zip(events, stacks):
-        while stack:
-            lane.append((stack.pop(), None))
-    return events
 
 
 def _annotate(annotation: Any, name: str, value: Any) -> None:

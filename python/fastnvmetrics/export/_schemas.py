@@ -18,14 +18,14 @@ _TABLES: dict[str, str] = {
     "was_ended:bool begin_s:real end_s:real duration_s:real energy_j:real "
     "energy_uncertainty_j:real mean_power_w:real gpu_percent:real cpu_percent:real "
     "emc_percent:real ram_peak_kb:int temp_max_c:real",
-    "runs": "run:text begin:time duration_s:real source:text board:text host:text model:text "
-    "l4t_release:text kernel_release:text power_mode:text library_version:text "
-    "command:text exit_code:int annotations:text cores:int rails:texts zones:texts "
-    "fast_hz:int medium_hz:int slow_hz:int fast_samples:int medium_samples:int "
-    "slow_samples:int missed:int dropped_samples:int read_errors:int recovered:bool "
-    "energy_j:real energy_uncertainty_j:real mean_power_w:real gpu_percent:real "
-    "cpu_percent:real emc_percent:real ram_peak_kb:int temp_max_c:real metadata:text "
-    "stats:text",
+    "runs": "run:text begin:time duration_s:real source:text board:text host:text serial:text "
+    "model:text l4t_release:text kernel_release:text power_mode:text power_mode_name:text "
+    "library_version:text command:text exit_code:int annotations:text cores:int "
+    "rails:texts zones:texts fast_hz:int medium_hz:int slow_hz:int fast_samples:int "
+    "medium_samples:int slow_samples:int missed:int dropped_samples:int read_errors:int "
+    "recovered:bool energy_j:real energy_uncertainty_j:real mean_power_w:real "
+    "gpu_percent:real cpu_percent:real emc_percent:real ram_peak_kb:int temp_max_c:real "
+    "metadata:text stats:text",
 }
 
 #: Their names; `runs` is the last to be written.

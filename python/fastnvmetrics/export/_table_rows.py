@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,17 @@ from ._timeline import Timeline
 from ._wide import Values, absolute
 
 __all__ = ["TableRows", "as_text", "mapping"]
+
+#: Columns of `runs` that are what META says of the board.
+_BOARD = (
+    "host",
+    "serial",
+    "model",
+    "l4t_release",
+    "kernel_release",
+    "power_mode",
+    "power_mode_name",
+)
 
 #: Columns by name, and under ``"samples"`` how many samples of the trace they are.
 Batches = Iterator[dict[str, Any]]
@@ -170,21 +182,16 @@ class TableRows:
         metadata = mapping(header["metadata"])
         board = mapping(metadata.get("board"))
         annotations = mapping(metadata.get("annotations"))
-        code = as_text(annotations.get("exit_code"))
+        code = as_text(annotations.get("exit_code")) or ""
         yield {
             "run": [self._run],
             "begin": self._times(np.zeros(1)),
             "source": [os.path.basename(os.fsdecode(source.path))],
             "board": [header["board_name"]],
-            **{
-                key: [as_text(board.get(key))]
-                for key in ("host", "model", "l4t_release", "kernel_release", "power_mode")
-            },
+            **{key: [as_text(board.get(key))] for key in _BOARD},
             "library_version": [as_text(metadata.get("library_version"))],
             "command": [as_text(annotations.get("command"))],
-            "exit_code": [
-                int(code) if code and code.lstrip("-").isdecimal() and len(code) < 10 else None
-            ],
+            "exit_code": [int(code) if re.fullmatch("-?[0-9]{1,9}", code) else None],
             "annotations": [json_text(annotations) if annotations else None],
             "cores": [header["num_cpu_cores"]],
             "rails": [_labels(header["power_rail_names"])],
@@ -215,6 +222,7 @@ def _labels(names: list[str]) -> list[str]:
 
 
 def mapping(value: Any) -> dict[str, Any]:
+    """Return an object of JSON; empty where it is another kind of value."""
     return value if isinstance(value, dict) else {}
 
 
