@@ -250,6 +250,7 @@ static uint64_t now(clockid_t clock) {
 
 uint64_t fnvm_sys_monotonic_ns(void) { return now(CLOCK_MONOTONIC); }
 uint64_t fnvm_sys_realtime_ns(void) { return now(CLOCK_REALTIME); }
+uint64_t fnvm_sys_boottime_ns(void) { return now(CLOCK_BOOTTIME); }
 
 // ---- futex words ----
 

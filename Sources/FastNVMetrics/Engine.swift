@@ -35,7 +35,11 @@ public final class Engine: @unchecked Sendable {
   private let forkGeneration: Atomic<UInt32>
   private let unmarkedPhases = Atomic<UInt64>(0)
 
-  private let outputPath: SystemPath
+  let annotations = Annotations()
+  /// Where the first trace goes, for messages.
+  private let firstPath: SystemPath
+  /// Guarded by `lifecycle`: where the trace goes.
+  private var outputPath: SystemPath
   /// The board that is sampled.
   public let board: BoardConfig
   /// The rates.
@@ -54,14 +58,19 @@ public final class Engine: @unchecked Sendable {
     outputPath: SystemPath, board: BoardConfig,
     configuration: EngineConfiguration = EngineConfiguration()
   ) throws(FNVMError) {
-    if outputPath.isEmpty { throw FNVMError(.invalid, "the path of the trace is empty") }
-    if outputPath.containsNUL {
-      throw FNVMError(
-        .invalid, path: outputPath, "the path of the trace contains a NUL byte: \(outputPath)")
-    }
+    try Self.check(outputPath)
     try board.validate()
     try configuration.validate()
     self.init(checkedOutputPath: outputPath, board: board, configuration: configuration)
+  }
+
+  private static func check(_ outputPath: SystemPath) throws(FNVMError) {
+    if outputPath.isEmpty { throw FNVMError(.invalid, "the path of the trace is empty") }
+    if outputPath.containsNUL {
+      throw FNVMError(
+        .invalid, path: outputPath,
+        joined("the path of the trace contains a NUL byte: ", outputPath.description))
+    }
   }
 
   // In Embedded Swift an initialiser that throws before its object is complete leaks it: those of
@@ -70,6 +79,7 @@ public final class Engine: @unchecked Sendable {
     checkedOutputPath outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration
   ) {
     self.outputPath = outputPath
+    firstPath = outputPath
     self.board = board
     self.configuration = configuration
     forkGeneration = Atomic(fnvm_sys_fork_generation())
@@ -101,7 +111,7 @@ public final class Engine: @unchecked Sendable {
       if state.locked({ self.recording != nil }) {
         throw FNVMError(
           .alreadyRunning, path: outputPath,
-          "the engine is already running: it records to \(outputPath)")
+          joined("the engine is already running: it records to ", outputPath.description))
       }
       // Before anything of it exists: a child forked meanwhile must leave all of it alone.
       owner.store(fnvm_sys_pid(), ordering: .sequentiallyConsistent)
@@ -110,7 +120,7 @@ public final class Engine: @unchecked Sendable {
       do throws(FNVMError) {
         let recording = try Recording(
           outputPath: outputPath, board: board, configuration: configuration,
-          lastPhase: lastPhase)
+          annotations: annotations, lastPhase: lastPhase)
         try recording.begin()
         var notices = recording.openingNotices
         if let hz = configuration.railHz, let repeats = SensorRefresh.notice(for: board, hz: hz) {
@@ -143,7 +153,7 @@ public final class Engine: @unchecked Sendable {
       guard let recording = state.locked({ self.recording }) else { return }
       // A mark made before this has the closing sample after it; one made later is refused.
       marking.locked { markable = nil }
-      lastPhase = recording.marks.lastPhase
+      lastPhase = recording.current.marks.lastPhase
       defer {
         let putBack = sensors?.restore() ?? []
         sensors = nil
@@ -156,6 +166,37 @@ public final class Engine: @unchecked Sendable {
         owner.store(0, ordering: .sequentiallyConsistent)
       }
       try recording.end()
+    }
+  }
+
+  /// Completes the trace that is being recorded and goes on into another one, without losing a sample: in each tier the
+  /// first sample of the new trace is the tick after the last one of the old. The tiers run on undisturbed.
+  ///
+  /// The new trace has a t = 0 of its own, a moment after the last fast sample of the old one, and counts sync points
+  /// from 1; phases that are open end in the old trace at that moment and begin again in the new one, under the same
+  /// ids. What `counts`, `stats` and `snapshot` say goes on from `start`. A `start` after the next `stop` records to
+  /// the new path.
+  ///
+  /// Blocks until the old trace is complete, for a quarter of a second; marks that are made meanwhile wait for one fast
+  /// sample at most.
+  ///
+  /// - Parameter path: where the new trace goes; what is there is treated as `start` does.
+  /// - Throws: `.io`: where it names the new path (EBUSY: somebody records there, or this engine), the recording goes
+  ///   on in the old trace; where it names the old one, that could not be completed, and recovery can do it later: the
+  ///   recording goes on in the new one. `.invalid`, `.notRunning`, `.forked`.
+  ///
+  /// Thread-safe. The corresponding C function is `fnvm_engine_rotate`.
+  public func rotate(to path: SystemPath) throws(FNVMError) {
+    try checkNotForked()
+    try Self.check(path)
+    try lifecycle.locked { () throws(FNVMError) in
+      guard let recording = state.locked({ self.recording }) else { throw Self.notRunning }
+      let old = recording.trace
+      let next = try recording.openNext(at: path)
+      let edge = marking.locked { recording.cut(to: next) }
+      outputPath = path
+      if let notice = next.files.notice { state.locked { lastNotices.append(notice) } }
+      try recording.finishRotation(from: old, at: edge)
     }
   }
 
@@ -323,6 +364,7 @@ public final class Engine: @unchecked Sendable {
     lifecycle.reset()
     marking.reset()
     state.reset()
+    annotations.reset()
     forkGeneration.store(generation, ordering: .releasing)
     return false
   }
@@ -331,7 +373,7 @@ public final class Engine: @unchecked Sendable {
   package func checkNotForked() throws(FNVMError) {
     if isForked {
       throw FNVMError(
-        .forked, path: outputPath,
+        .forked, path: firstPath,
         "this engine records in the parent process; a forked child cannot use it, but can make its own"
       )
     }

@@ -25,6 +25,9 @@ public struct EngineCounts: Equatable, Sendable {
   /// Where GPU load comes from at this moment.
   public var gpuSource = GPUSource.none
 
+  /// Whether EMC utilisation was read.
+  var isEMCAvailable = false
+
   /// Nothing recorded.
   public init() {}
 }

@@ -33,9 +33,13 @@ public struct EngineStats: Sendable {
     /// The longest of them.
     public var longestReadNanoseconds: UInt64
     /// The mean age of its values when samples took them.
-    public var meanAgeNanoseconds: UInt64
+    public var meanAgeNanoseconds: UInt64 { taken == 0 ? 0 : ageNanoseconds / taken }
     /// The oldest value that a sample took.
     public var oldestNanoseconds: UInt64
+
+    /// How often a sample took its value, and how old those were together.
+    private var taken: UInt64
+    private var ageNanoseconds: UInt64
 
     init(_ status: ProbeStatus) {
       let counters = status.counters
@@ -46,10 +50,18 @@ public struct EngineStats: Sendable {
       failures = counters.pointee.failures.load(ordering: .relaxed)
       readNanoseconds = counters.pointee.readNanoseconds.load(ordering: .relaxed)
       longestReadNanoseconds = counters.pointee.longestRead.load(ordering: .relaxed)
-      let taken = counters.pointee.taken.load(ordering: .relaxed)
-      let age = counters.pointee.ageNanoseconds.load(ordering: .relaxed)
-      meanAgeNanoseconds = taken == 0 ? 0 : age / taken
+      taken = counters.pointee.taken.load(ordering: .relaxed)
+      ageNanoseconds = counters.pointee.ageNanoseconds.load(ordering: .relaxed)
       oldestNanoseconds = counters.pointee.oldest.load(ordering: .relaxed)
+    }
+
+    /// Leaves out what was before; the longest and the oldest stay those of all.
+    mutating func leaveOut(_ earlier: Source) {
+      reads &-= earlier.reads
+      failures &-= earlier.failures
+      readNanoseconds &-= earlier.readNanoseconds
+      taken &-= earlier.taken
+      ageNanoseconds &-= earlier.ageNanoseconds
     }
   }
 
@@ -68,4 +80,20 @@ public struct EngineStats: Sendable {
   }
 
   init() {}
+
+  /// What was added since an earlier moment of the same recording; nil: its start.
+  func since(_ earlier: EngineStats?) -> EngineStats {
+    guard let earlier else { return self }
+    var stats = self
+    stats.elapsedNanoseconds &-= earlier.elapsedNanoseconds
+    stats.cpuNanoseconds &-= earlier.cpuNanoseconds
+    for (i, before) in earlier.tiers.enumerated() {
+      stats.tiers[i].samples &-= before.samples
+      stats.tiers[i].missed &-= before.missed
+      stats.tiers[i].dropped &-= before.dropped
+      stats.tiers[i].lateness.leaveOut(before.lateness)
+    }
+    for (i, before) in earlier.sources.enumerated() { stats.sources[i].leaveOut(before) }
+    return stats
+  }
 }

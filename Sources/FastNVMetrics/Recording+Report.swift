@@ -6,19 +6,29 @@ extension Recording {
   /// The fast samples taken so far.
   var fastSampleCount: UInt64 { fastRing.taken }
 
+  /// The trace that is being recorded. Any thread.
+  var trace: OpenTrace { gate.locked { current } }
+
   /// The counts so far.
   var counts: EngineCounts {
+    var counts = tierCounts
+    counts.droppedSamples &+= lost.load(ordering: .relaxed)
+    return counts
+  }
+
+  /// The counts so far, but for samples that were taken and that no disk took.
+  var tierCounts: EngineCounts {
     var counts = EngineCounts()
     counts.fastSamples = fastRing.taken
     counts.mediumSamples = mediumRing.taken
     counts.slowSamples = slowRing.taken
-    counts.syncPoints = marks.syncPointCount
+    counts.syncPoints = gate.locked { earlierSyncPoints + current.marks.syncPointCount }
     counts.missedFast = counters[Tier.fast].missed.load(ordering: .relaxed)
     counts.missedMedium = counters[Tier.medium].missed.load(ordering: .relaxed)
     counts.missedSlow = counters[Tier.slow].missed.load(ordering: .relaxed)
     counts.gpuSource =
       GPUSource(rawValue: counters[Tier.fast].gpuSource.load(ordering: .relaxed)) ?? .none
-    counts.droppedSamples = lost.load(ordering: .relaxed)
+    counts.isEMCAvailable = counters[Tier.fast].isEMCAvailable.load(ordering: .relaxed)
     for tier in 0..<Tier.count {
       counts.droppedSamples &+= counters[tier].dropped.load(ordering: .relaxed)
     }
@@ -50,17 +60,6 @@ extension Recording {
     }
     stats.sources = roster.statuses.map { EngineStats.Source($0) }
     return stats
-  }
-
-  func noteCounts() {
-    let counts = counts
-    header.missedFast = counts.missedFast
-    header.missedMedium = counts.missedMedium
-    header.missedSlow = counts.missedSlow
-    header.droppedSamples = counts.droppedSamples
-    header.readErrors = counts.readErrors
-    header.isGPUAvailable = counts.gpuSource != .none
-    header.isEMCAvailable = counters[Tier.fast].isEMCAvailable.load(ordering: .relaxed)
   }
 
   /// The newest record of each tier that has one. Any thread.
@@ -95,7 +94,7 @@ extension Recording {
   }
 
   /// What the user should know about how the recording began.
-  var openingNotices: [String] { [files.notice].compactMap { $0 } + permissions.notices }
+  var openingNotices: [String] { [current.files.notice].compactMap { $0 } + permissions.notices }
 
   /// What the user should know about how it went, once it ended.
   var closingNotices: [String] {
@@ -117,9 +116,10 @@ extension Recording {
     }
     let dropped = counts.droppedSamples
     if dropped > 0 {
-      notices.append("\(dropped) samples were lost: the disk did not take them.")
-    } else if let error = spool?.firstError {
-      notices.append("For a while the disk took no samples (\(error.message)); none were lost.")
+      notices.append(joined(decimal(dropped), " samples were lost: the disk did not take them."))
+    } else if let error = current.firstError {
+      notices.append(
+        joined("For a while the disk took no samples (", error.message, "); none were lost."))
     }
     return notices
   }

@@ -8,10 +8,11 @@ internal import Synchronization
 /// long as this object, and the object until they are joined; threads that may hang in a read keep what they use
 /// alive themselves.
 final class Recording: @unchecked Sendable {
-  // After `begin`, each tier is used by its own thread alone until that was joined, and so are the header
-  // and the files by the spool's; rings, counters and words are made of atomics; the rest is constant.
-  private let board: BoardConfig
+  // After `begin`, each tier is used by its own thread alone until that was joined; `current` is changed under `gate`
+  // by the one thread that may mark; rings, counters and words are made of atomics; the rest is constant.
+  let board: BoardConfig
   let configuration: EngineConfiguration
+  let plan: ReadPlan
   private let keeper: NodeKeeper
   let roster: ProbeRoster
   let fastRing: SampleRing
@@ -21,14 +22,15 @@ final class Recording: @unchecked Sendable {
   private let fastTier: UnsafeMutablePointer<FastTier>
   private let mediumTier: UnsafeMutablePointer<MediumTier>
   private let slowTier: UnsafeMutablePointer<SlowTier>
-  let files: TraceFiles
-  let marks: Marks
+  let annotations: Annotations
+  let gate = ControlMutex()
+  /// The trace that is being recorded: for the thread that may mark.
+  var current: OpenTrace
+  /// Guarded by `gate`: sync points of the traces before.
+  var earlierSyncPoints: UInt64 = 0
   private(set) var spool: Spool?
-  private let flusher: Flusher?
-  var header = TraceHeader()
+  private var flusher: Flusher?
   let coreColumns: Int
-  /// nil where nobody asked for it.
-  private var metadata: RunMetadata?
   private(set) var startTime: UInt64 = 0
   /// CLOCK_MONOTONIC at the end, 0 before.
   let endTime = Atomic<UInt64>(0)
@@ -39,7 +41,7 @@ final class Recording: @unchecked Sendable {
   private let goWord = FutexWord(0)
   private let stopWord = FutexWord(0)
   /// 1 ends the spool, when the tiers have ended.
-  private let spoolWord = FutexWord(0)
+  let spoolWord = FutexWord(0)
   private let flusherStopWord = FutexWord(0)
   /// 0: warming up; 1: warm; 2: stopped.
   private let warmWord = FutexWord(0)
@@ -59,7 +61,7 @@ final class Recording: @unchecked Sendable {
   /// - Parameter lastPhase: the id of the last phase of the recording before.
   convenience init(
     outputPath: SystemPath, board: BoardConfig, configuration: EngineConfiguration,
-    lastPhase: UInt64
+    annotations: Annotations, lastPhase: UInt64
   ) throws(FNVMError) {
     let openSamples = Int(configuration.fastHz) / 8
     let fastRing = try SampleRing(
@@ -72,17 +74,22 @@ final class Recording: @unchecked Sendable {
     let files = try TraceFiles.create(at: outputPath)
     self.init(
       board: board, configuration: configuration, fastRing: fastRing, mediumRing: mediumRing,
-      slowRing: slowRing, files: files, lastPhase: lastPhase)
+      slowRing: slowRing, annotations: annotations,
+      trace: OpenTrace(
+        files, board: board, configuration: configuration, annotations: annotations,
+        lastPhase: lastPhase))
   }
 
   private init(
     board: BoardConfig, configuration: EngineConfiguration, fastRing: consuming SampleRing,
-    mediumRing: consuming SampleRing, slowRing: consuming SampleRing, files: TraceFiles,
-    lastPhase: UInt64
+    mediumRing: consuming SampleRing, slowRing: consuming SampleRing,
+    annotations: Annotations, trace: OpenTrace
   ) {
     self.board = board
     self.configuration = configuration
-    let plan = ReadPlan(configuration)
+    self.annotations = annotations
+    current = trace
+    plan = ReadPlan(configuration)
     let keeper = NodeKeeper()
     let roster = ProbeRoster(keeper: keeper)
     self.keeper = keeper
@@ -104,37 +111,21 @@ final class Recording: @unchecked Sendable {
       to: SlowTier(
         ThermalProbes(board, plan, keeper: keeper, roster: roster), period: plan.slowTick,
         offset: plan.slowOffset, ring: slowRing.producer, counters: counters + Tier.slow))
-    self.files = files
     coreColumns = board.cpuCoreCount
-    marks = Marks(files.path, lastPhase: lastPhase)
-    flusher =
-      configuration.flushIntervalMilliseconds == 0
-      ? nil
-      : Flusher(
-        files: files, interval: UInt64(configuration.flushIntervalMilliseconds) * 1_000_000)
     self.fastRing = fastRing
     self.mediumRing = mediumRing
     self.slowRing = slowRing
 
-    header = TraceHeader(shapeOf: board)
-    header.fastHz = configuration.fastHz
-    header.mediumHz = configuration.mediumHz
-    header.slowHz = configuration.slowHz
-    header.writerVersion = FastNVMetricsVersion.packed
-
-    if configuration.writesMetadata || configuration.writesStats {
-      metadata = RunMetadata(board: board, configuration: configuration, isStart: true)
-    }
-
+    // Both go with the recording.
     spool = Spool(
-      files: files, marks: marks, fast: self.fastRing.consumer,
-      medium: self.mediumRing.consumer, slow: self.slowRing.consumer,
-      // The spool goes with the recording.
-      refreshHeader: { [unowned(unsafe) self] in
-        noteCounts()
-        // Tried again a second later; what fails for good is said at the end.
-        try? files.write(header)
-      })
+      trace: trace,
+      rings: [self.fastRing.consumer, self.mediumRing.consumer, self.slowRing.consumer],
+      counts: { [unowned(unsafe) self] in tierCounts })
+    if configuration.flushIntervalMilliseconds > 0 {
+      flusher = Flusher(interval: UInt64(configuration.flushIntervalMilliseconds) * 1_000_000) {
+        [unowned(unsafe) self] in self.trace
+      }
+    }
   }
 
   deinit {
@@ -154,20 +145,15 @@ final class Recording: @unchecked Sendable {
   func begin() throws(FNVMError) {
     try startThreads()
     do throws(FNVMError) {
-      header.startMonotonicNanoseconds = Clock.monotonic()
-      header.startRealtimeNanoseconds = Clock.realtime()
-      try files.publish(header)
+      try current.publish()
     } catch {
       joinThreads(goWith: 2)
       throw error
     }
     startTime = fastTier.pointee.begin()
-    header.startMonotonicNanoseconds = startTime
-    // Taken back to t = 0, which is by now a moment ago.
-    header.startRealtimeNanoseconds = Clock.realtime() &- (Clock.monotonic() &- startTime)
-    noteCounts()
+    current.begin(at: TraceEdge(at: startTime), offset: 0)
     // Where this fails, the spool tries again.
-    try? files.write(header)
+    current.refreshHeader(tierCounts)
     goWord.reference.post(1)
   }
 
@@ -179,7 +165,6 @@ final class Recording: @unchecked Sendable {
           recording.fastRing.populate()
           recording.mediumRing.populate()
           recording.slowRing.populate()
-          recording.files.letGoOfReplaced()
           recording.spool?.run(recording.spoolWord.reference)
         })
       if flusher != nil {
@@ -217,7 +202,7 @@ final class Recording: @unchecked Sendable {
       try roster.start { permissions.apply(to: $0, isTier: false) }
     } catch {
       joinThreads(goWith: 2)
-      files.discardUnpublished()
+      current.files.discardUnpublished()
       throw error
     }
   }
@@ -237,27 +222,16 @@ final class Recording: @unchecked Sendable {
   ///
   /// - Throws: `.io` after everything that can be saved is.
   func end() throws(FNVMError) {
-    // Whoever waits for the warm-up or asks for statistics may keep the recording for a while: a new one must not
-    // find the path taken.
-    defer { files.release() }
     joinThreads(goWith: 1)
     spool?.drain()
     // What failed a moment ago may go now, and there is no later.
-    if spool?.undrained ?? 0 > 0 || !marks.isEmpty { spool?.drain() }
-    lost.store(spool?.undrained ?? 0, ordering: .relaxed)
-    noteCounts()
-    header.isClosed = true
-    // Joules per phase cannot be told without the facts of the sensors.
-    if metadata == nil && marks.hasEvents {
-      metadata = RunMetadata(board: board, configuration: configuration, isStart: false)
-    }
-    metadata?.finish(header: header, gpuSource: counts.gpuSource)
-    var chunks = metadata.map { [$0.chunk()] } ?? []
-    if configuration.writesStats { chunks.append(stats.chunk()) }
-    try files.complete(header, chunks: chunks)
-    if let error = flusher?.firstError { throw error }
-    // A disk that was full for a while and lost nothing is worth a word, not an error.
-    if let error = spool?.firstError, counts.droppedSamples > 0 || !marks.isEmpty { throw error }
+    if spool?.undrained ?? 0 > 0 || !current.marks.isEmpty { spool?.drain() }
+    current.lost += spool?.undrained ?? 0
+    lost.wrappingAdd(spool?.undrained ?? 0, ordering: .relaxed)
+    var end = TraceEdge(at: endTime.load(ordering: .relaxed))
+    end.counts = tierCounts
+    if configuration.writesStats { end.stats = stats }
+    try current.complete(at: end)
   }
 
   private func joinThreads(goWith go: UInt32) {
@@ -289,38 +263,5 @@ final class Recording: @unchecked Sendable {
     if warmWord.reference.value == 2 {
       throw FNVMError(.notRunning, "the engine was stopped before its warm-up ended")
     }
-  }
-
-  /// Marks a phase boundary: the next fast sample to begin is the first one after it.
-  func sync(_ label: String?) throws(FNVMError) -> UInt64 { try marks.sync(label, moment) }
-
-  /// Begins a phase.
-  ///
-  /// - Parameter isOnThread: whether what else the calling thread begins is inside of it.
-  func beginPhase(_ name: String, isOnThread: Bool) throws(FNVMError) -> UInt64 {
-    if name.isEmpty { throw FNVMError(.invalid, "the name of a phase is empty") }
-    let task = EnclosingPhase.current
-    let enclosing = task?.recordingStart == startTime ? task?.id : nil
-    return try marks.beginPhase(
-      name, insideOf: enclosing ?? 0, isOnThread: isOnThread, moment)
-  }
-
-  func endPhase(_ id: UInt64) throws(FNVMError) { try marks.endPhase(id, moment) }
-
-  /// Ends a phase that nobody can end later. What was begun in an earlier recording has ended with it.
-  func leavePhase(_ phase: PhaseMark) throws(FNVMError) {
-    guard phase.recordingStart == startTime else { return }
-    do throws(FNVMError) {
-      try marks.endPhase(phase.id, moment)
-    } catch {
-      marks.abandonPhase(phase.id)
-      throw error
-    }
-  }
-
-  private var moment: Marks.Moment {
-    Marks.Moment(
-      time: Clock.monotonic() &- startTime, nextSample: fastRing.begun,
-      spool: SpoolRequest(spoolWord.reference))
   }
 }

@@ -13,5 +13,5 @@ public enum FastNVMetricsVersion {
   public static var packed: UInt32 { major << 16 | minor << 8 | patch }
 
   /// For people, such as "0.3.0".
-  static var text: String { "\(major).\(minor).\(patch)" }
+  static var text: String { joined(decimal(major), ".", decimal(minor), ".", decimal(patch)) }
 }

@@ -109,7 +109,7 @@ public func boardCreate(
   out.pointee = nil
   guard let name else { return invalid("fnvm_board_create: name is NULL") }
   guard cores >= 1, cores <= FNVM_MAX_CPU_CORES else {
-    return invalid("fnvm_board_create: a board has 1 to 16 CPU cores, not \(cores)")
+    return invalid(joined("fnvm_board_create: a board has 1 to 16 CPU cores, not ", decimal(cores)))
   }
   let root = root.map { SystemPath(cString: $0) } ?? BoardConfig.environmentRoot
   hand(

@@ -62,7 +62,10 @@ public func doctorReport(
   guard hasRoom(out) else { return tooSmall("fnvm_doctor_report") }
   let handle = handle(doctor)
   guard index < handle.reports.count else {
-    return invalid("fnvm_doctor_report: there are \(handle.reports.count) reports, not \(index)")
+    return invalid(
+      joined(
+        "fnvm_doctor_report: there are ", decimal(handle.reports.count), " reports, not ",
+        decimal(index)))
   }
   let report = handle.reports[Int(index)]
   out.pointee.kind = report.kind.rawValue

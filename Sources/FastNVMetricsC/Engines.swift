@@ -84,7 +84,9 @@ private func configuration(
     throw FNVMError(
       code: .invalid,
       message:
-        "options.struct_size is \(size), and none that this version knows: begin with FNVM_OPTIONS_INIT"
+        joined(
+          "options.struct_size is ", decimal(size),
+          ", and none that this version knows: begin with FNVM_OPTIONS_INIT")
     )
   }
   // What the caller's header did not have yet has its usual value.
@@ -210,6 +212,30 @@ public func enginePhaseEnd(_ engine: OpaquePointer?, _ id: UInt64) -> fnvm_statu
   return status { () throws(FNVMError) in try engineHandle(engine).engine.endPhase(id) }
 }
 
+@_cdecl("fnvm_engine_annotate")
+public func engineAnnotate(
+  _ engine: OpaquePointer?, _ key: UnsafePointer<CChar>?, _ value: UnsafePointer<CChar>?
+) -> fnvm_status {
+  guard let engine, let key, let value else {
+    return invalid("fnvm_engine_annotate: engine, key or value is NULL")
+  }
+  return status { () throws(FNVMError) in
+    try engineHandle(engine).engine.annotate(String(cString: key), String(cString: value))
+  }
+}
+
+@_cdecl("fnvm_engine_rotate")
+public func engineRotate(
+  _ engine: OpaquePointer?, _ outputPath: UnsafePointer<CChar>?
+) -> fnvm_status {
+  guard let engine, let outputPath else {
+    return invalid("fnvm_engine_rotate: engine or output_path is NULL")
+  }
+  return status { () throws(FNVMError) in
+    try engineHandle(engine).engine.rotate(to: SystemPath(cString: outputPath))
+  }
+}
+
 @_cdecl("fnvm_engine_snapshot")
 public func engineSnapshot(
   _ engine: OpaquePointer?, _ out: UnsafeMutablePointer<fnvm_snapshot>?
@@ -300,4 +326,8 @@ private func headerAgreement() {
   agree(type(of: h13), type(of: s13))
   let h14 = CFastNVMetrics.fnvm_engine_snapshot, s14 = engineSnapshot
   agree(type(of: h14), type(of: s14))
+  let h15 = CFastNVMetrics.fnvm_engine_annotate, s15 = engineAnnotate
+  agree(type(of: h15), type(of: s15))
+  let h16 = CFastNVMetrics.fnvm_engine_rotate, s16 = engineRotate
+  agree(type(of: h16), type(of: s16))
 }

@@ -31,7 +31,7 @@ func hasRoom<Struct>(_ out: UnsafeMutablePointer<Struct>) -> Bool {
 }
 
 func tooSmall(_ function: String) -> fnvm_status {
-  invalid("\(function): struct_size is smaller than its first version")
+  invalid(joined(function, ": struct_size is smaller than its first version"))
 }
 
 /// Calls `body`; a failure becomes the status of the call.

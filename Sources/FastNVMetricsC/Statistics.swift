@@ -35,7 +35,9 @@ public func engineTierStats(
     guard tier < tiers.count else {
       throw FNVMError(
         code: .invalid,
-        message: "fnvm_engine_tier_stats: there is no tier \(tier), or nothing was recorded yet")
+        message: joined(
+          "fnvm_engine_tier_stats: there is no tier ", decimal(tier),
+          ", or nothing was recorded yet"))
     }
     let stats = tiers[Int(tier)]
     out.pointee.rate_hz = stats.rateHz
@@ -62,7 +64,9 @@ public func engineSourceStats(
       throw FNVMError(
         code: .invalid,
         message:
-          "fnvm_engine_source_stats: there are \(sources.count) sources, none of number \(index)"
+          joined(
+            "fnvm_engine_source_stats: there are ", decimal(sources.count),
+            " sources, none of number ", decimal(index))
       )
     }
     let source = sources[Int(index)]

@@ -101,7 +101,7 @@ enum BoardTarget: FuzzTarget {
     }
     check(board.totalPowerRails.allSatisfy(board.powerRails.indices.contains), "totals are rails")
     let metadata = RunMetadata(board: board, configuration: EngineConfiguration(), isStart: true)
-      .chunk()
+      .chunk(Annotations())
     check(JSONText.isValid(metadata.payload), "facts of the run are JSON in UTF-8")
     for rate in [1, 1000, UInt32.max] {
       _ = SensorRefresh.notice(for: board, hz: rate)

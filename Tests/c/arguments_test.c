@@ -241,8 +241,18 @@ static void use_statistics(const fnvm_engine *engine) {
   }
 }
 
+static void use_annotations(fnvm_engine *engine) {
+  STATUS(fnvm_engine_annotate(engine, "key", NULL));
+  STATUS(fnvm_engine_annotate(engine, NULL, "value"));
+  for (int i = 0; i < TEXTS; i++) {
+    STATUS(fnvm_engine_annotate(engine, text(i), "value"));
+    STATUS(fnvm_engine_annotate(engine, "key", text(i)));
+  }
+}
+
 static void use_marks(fnvm_engine *engine) {
   uint64_t id;
+  use_annotations(engine);
   STATUS(fnvm_engine_sync_labelled(engine, "label", NULL));
   STATUS(fnvm_engine_phase_begin(engine, "phase", NULL));
   for (int i = 0; i < TEXTS; i++) {

@@ -358,6 +358,35 @@ static void labels_belong_to_their_sync_points(void) {
 
 /* ---- snapshots ---- */
 
+/* Whether the META chunk of root/run.bin has this in it. */
+static int metadata_says(const fnvm_trace *trace, const char *text) {
+  fnvm_chunk chunk = FNVM_CHUNK_INIT;
+  for (uint32_t i = 0; fnvm_trace_chunk(trace, i, &chunk) == FNVM_OK; i++)
+    if (strcmp(chunk.type, "META") == 0 && memmem(chunk.payload, chunk.size, text, strlen(text))) return 1;
+  return 0;
+}
+
+static void annotations_are_in_the_metadata(void) {
+  fixture f = fixture_create();
+  fnvm_engine *engine = fixture_engine(&f, "run.bin");
+  CHECK_EQUAL(fnvm_engine_annotate(engine, "model", "llama \"8B\""), FNVM_OK);
+  CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
+  CHECK_EQUAL(fnvm_engine_annotate(engine, "step", "1"), FNVM_OK);
+  CHECK_EQUAL(fnvm_engine_annotate(engine, "step", "not UTF-8: \xFF"), FNVM_OK);
+  CHECK_EQUAL(fnvm_engine_annotate(engine, "", "x"), FNVM_E_INVALID);
+  char longest[FNVM_MAX_VALUE_BYTES + 2];
+  memset(longest, 'v', sizeof longest);
+  longest[FNVM_MAX_VALUE_BYTES + 1] = 0;
+  CHECK_EQUAL(fnvm_engine_annotate(engine, "k", longest), FNVM_E_INVALID);
+  CHECK_TEXT(fnvm_last_error_message(), "the annotation k is 0 to 4096 bytes long, not 4097");
+  longest[FNVM_MAX_KEY_BYTES + 1] = 0;
+  CHECK_EQUAL(fnvm_engine_annotate(engine, longest, "x"), FNVM_E_INVALID);
+  fnvm_trace *trace = finished(&f, engine);
+  CHECK(metadata_says(trace, "\"annotations\":{\"model\":\"llama \\\"8B\\\"\",\"step\":\"not UTF-8: \xEF\xBF\xBD\"}"));
+  fnvm_trace_close(trace);
+  fixture_remove(&f);
+}
+
 static void a_snapshot_shows_the_board(void) {
   fixture f = fixture_create();
   fnvm_engine *engine = started(&f);
@@ -581,6 +610,7 @@ int main(void) {
   RUN(open_phases_are_limited);
   RUN(names_reach_the_trace_as_they_fit);
   RUN(labels_belong_to_their_sync_points);
+  RUN(annotations_are_in_the_metadata);
   RUN(a_snapshot_shows_the_board);
   RUN(damaged_phases_do_the_samples_no_harm);
   RUN(events_that_make_no_sense_are_passed_over);

@@ -249,6 +249,16 @@ static void labels_are_in_the_trace() {
   CHECK(trace.sync_label(2) == "step två");
 }
 
+static void annotations_are_in_the_trace() {
+  Recording recording;
+  recording.engine->annotate("model", "llama");
+  CHECK_THROWS(std::invalid_argument, recording.engine->annotate(std::string("a\0b", 3), "x"));
+  CHECK_THROWS(StatusError, recording.engine->annotate("", "x"));
+  recording.engine->stop();
+  const std::string metadata = TraceReader(recording.path()).chunk("META").value_or("");
+  CHECK(metadata.find("\"annotations\":{\"model\":\"llama\"}") != std::string::npos);
+}
+
 static void a_child_of_fork_leaves_the_phases_of_its_parent() {
   Recording recording;
   {
@@ -297,6 +307,7 @@ int main() {
   RUN_GUARDED(phases_end_while_the_engine_goes_away);
   RUN_GUARDED(what_cannot_be_begun_says_so);
   RUN_GUARDED(labels_are_in_the_trace);
+  RUN_GUARDED(annotations_are_in_the_trace);
   RUN_GUARDED(a_child_of_fork_leaves_the_phases_of_its_parent);
   RUN_GUARDED(a_snapshot_shows_the_board);
   return finish();

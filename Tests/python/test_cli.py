@@ -1,4 +1,4 @@
-"""The command fastnvmetrics, run as a process."""
+"""The command fastnvmetrics and the subcommands that look at traces and boards."""
 
 from __future__ import annotations
 
@@ -6,143 +6,246 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
+import pytest
+
 import fastnvmetrics as fm
+import trace_builder
+from command import PATIENCE, killed_trace, line, run
+from fastnvmetrics.cli.app import SECTIONS
+from fastnvmetrics.simulate import Simulator
 
-RECORDER = """
-import os, sys, time, fastnvmetrics as fm
-nv = fm.NVMetrics(sys.argv[1], board=fm.get_board_config("generic_linux"))
-nv.start()
-nv.wait_for_warmup()
-while nv.sample_count < 400:
-    time.sleep(0.01)
-nv.sync()
-print("recording", flush=True)
-time.sleep(60)
-"""
+NAMES = [name for names in SECTIONS.values() for name in names]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fastnvmetrics", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def test_record_and_stats_show_what_a_recording_did(tmp_path: Path) -> None:
-    path = tmp_path / "run.bin"
-    done = run("record", path, "--board", "generic_linux", "--seconds", 0.3)
-    assert done.returncode == 0, done.stderr
-    trace = fm.read_trace(path)
-    stats = trace["stats"]
-    assert stats is not None
-    table = run("stats", path)
-    assert table.returncode == 0
-    assert table.stdout == done.stderr
-    fast = next(line for line in table.stdout.splitlines() if line.startswith("fast"))
-    assert fast.split()[1:4] == ["1000", "Hz", str(len(trace["fast_time_s"]))]
-    assert json.loads(run("stats", path, "--json").stdout) == stats
-
-
-def test_record_ends_with_the_command(tmp_path: Path) -> None:
-    path = tmp_path / "run.bin"
-    command = [sys.executable, "-c", "import sys; print('hello'); sys.exit(3)"]
-    done = run("record", path, "--board", "generic_linux", "--", *command)
-    assert (done.returncode, done.stdout) == (3, "hello\n")
-    assert len(fm.read_trace(path)["fast_time_s"]) >= 10
-
-
-def test_record_completes_its_trace_at_sigterm_and_ctrl_c(tmp_path: Path) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        path = tmp_path / f"{number}.bin"
-        arguments = [sys.executable, "-m", "fastnvmetrics", "record", str(path), "--board", "generic_linux"]
-        recorder = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-        while not path.exists() or path.stat().st_size < 10_000:
-            assert recorder.poll() is None
-            time.sleep(0.01)
-        recorder.send_signal(number)
-        _, errors = recorder.communicate(timeout=60)
-        assert recorder.returncode == 0, errors
-        assert "of one core" in errors
-        assert not fm.read_trace(path)["recovered"]
-
-
-def test_sigterm_ends_the_command_and_completes_the_trace(tmp_path: Path) -> None:
-    path = tmp_path / "run.bin"
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
-    recorder = subprocess.Popen(
-        [sys.executable, "-m", "fastnvmetrics", "record", str(path), "--board", "generic_linux", "--", *sleeper],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not path.exists() or path.stat().st_size < 50_000:
-        assert recorder.poll() is None
-        time.sleep(0.01)
-    recorder.send_signal(signal.SIGTERM)
-    recorder.communicate(timeout=30)
-    assert recorder.returncode == 128 + signal.SIGTERM
-    assert not fm.read_trace(path)["recovered"]
-
-
-def test_a_length_of_time_that_is_none_is_refused(tmp_path: Path) -> None:
-    for seconds in ("nan", "-1", "0", "inf", "soon"):
-        done = run("record", tmp_path / "run.bin", "--board", "generic_linux", "--seconds", seconds)
-        assert done.returncode == 2
-        assert not (tmp_path / "run.bin").exists()
-
-
-def test_a_trace_without_statistics_says_so(tmp_path: Path) -> None:
-    with fm.NVMetrics(tmp_path / "run.bin", board=fm.get_board_config("generic_linux")):
-        pass
-    done = run("stats", tmp_path / "run.bin")
-    assert done.returncode == 1
-    assert "holds no statistics" in done.stderr
-
-
-def killed_trace(path: Path) -> Path:
-    """A trace whose recorder was killed after 400 samples."""
-    recorder = subprocess.Popen(
-        [sys.executable, "-c", RECORDER, str(path)], stdout=subprocess.PIPE, text=True
-    )
-    assert recorder.stdout is not None
-    assert recorder.stdout.readline() == "recording\n"
-    recorder.send_signal(signal.SIGKILL)
-    recorder.wait(timeout=30)
-    recorder.stdout.close()
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("traces") / "run.bin"
+    with fm.NVMetrics(path, board=fm.get_board_config("generic_linux"), stats=True) as nv:
+        for _ in range(2):
+            with nv.phase("work"):
+                nv.sync()
     return path
+
+
+def test_help_names_every_subcommand_and_its_exit_codes() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name in (*NAMES, "Examples:", "Exit codes:", "127"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_of_a_subcommand_teaches_by_example(name: str) -> None:
+    done = run(name, "--help")
+    assert done.returncode == 0
+    assert f"  fastnvmetrics {name}" in done.stdout or f"$(fastnvmetrics {name}" in done.stdout
+    assert run(name, "-h").stdout == done.stdout
+
+
+def test_wrong_usage_has_its_own_exit_code() -> None:
+    for wrong in (
+        ("no-such-command",),
+        ("report",),
+        ("report", "--no-such-option", "x"),
+        ("completion", "tcsh"),
+    ):
+        done = run(*wrong)
+        assert done.returncode == 2, wrong
+        assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").stdout.split()[-1] == fm.__version__
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_a_shell_reads(shell: str) -> None:
+    done = run("completion", shell)
+    assert done.returncode == 0
+    assert "_FASTNVMETRICS_COMPLETE" in done.stdout
+
+
+def test_completion_knows_subcommands_and_options() -> None:
+    def completed(*words: str) -> list[str]:
+        environment = {
+            **os.environ,
+            "_FASTNVMETRICS_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["fastnvmetrics", *words]),
+            "COMP_CWORD": str(len(words)),
+        }
+        return [found.split(",")[1] for found in run(env=environment).stdout.split()]
+
+    assert completed("re") == ["record", "recover", "report"]
+    assert completed("record", "--dur") == ["--duration"]
+    assert completed("completion", "z") == ["zsh"]
+
+
+def test_report_is_the_summary(trace: Path) -> None:
+    assert run("report", trace).stdout == f"{fm.summarize(trace)}\n"
+    assert json.loads(run("report", trace, "--json").stdout) == json.loads(
+        json.dumps(fm.summarize(trace).to_dict())
+    )
+
+
+def test_report_has_a_phase_in_detail(trace: Path) -> None:
+    done = run("report", trace, "--phase", "work")
+    assert done.returncode == 0
+    assert done.stdout.count("core 0") == 2
+    assert json.loads(run("report", trace, "--phase", "work", "--json").stdout)["count"] == 2
+    unknown = run("report", trace, "--phase", "play")
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+    assert "there are: work" in unknown.stderr
+
+
+def test_info_says_where_a_trace_comes_from(trace: Path) -> None:
+    done = run("info", trace)
+    assert done.returncode == 0
+    data = fm.read_trace(trace)
+    assert data["metadata"] is not None
+    for text in (
+        "generic_linux",
+        data["metadata"]["board"]["kernel_release"],
+        "2 sync points, 2 phases",
+        "of one core",
+    ):
+        assert text in done.stdout
+    found = json.loads(run("info", trace, "--json").stdout)
+    assert found["metadata"] == data["metadata"]
+    assert found["stats"] == json.loads(json.dumps(data["stats"]))
+    assert found["fast_samples"] == len(data["fast_time_s"])
+
+
+def test_info_of_the_references_traces_says_what_is_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    path.write_bytes(trace_builder.trace(100, 10, 2))
+    done = run("info", path)
+    assert done.returncode == 0
+    assert "RAIL_A, RAIL_B" in done.stdout
+    assert "metadata" in done.stdout
+
+
+def test_compare_is_the_comparison(trace: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.bin"
+    other.write_bytes(trace.read_bytes())
+    done = run("compare", trace, other)
+    assert done.returncode == 0
+    assert done.stdout.endswith(f"{fm.compare(trace, other)}\n")
+    three = json.loads(run("compare", trace, other, other, "--json").stdout)
+    assert [one["b"] for one in three] == [str(other)] * 2
+    assert three[0]["whole"] == json.loads(json.dumps(fm.compare(trace, other).to_dict()))["whole"]
+    [groups] = json.loads(run("compare", trace, trace, "--against", other, "--json").stdout)
+    duration = next(
+        found for found in groups["whole"]["differences"] if found["quantity"] == "duration_s"
+    )
+    assert (duration["a"]["count"], duration["b"]["count"]) == (2, 1)
+    assert run("compare", trace).returncode == 2
 
 
 def test_recover_completes_the_trace_of_a_killed_recorder(tmp_path: Path) -> None:
     path = killed_trace(tmp_path / "run.bin")
     done = run("recover", path)
     assert (done.returncode, done.stderr) == (0, "")
-    trace = fm.read_trace(path)
-    assert trace["recovered"]
-    assert len(trace["fast_time_s"]) >= 100
+    found = fm.read_trace(path)
+    assert found["recovered"]
+    assert len(found["fast_time_s"]) >= 100
     assert sorted(os.listdir(tmp_path)) == ["run.bin"]
 
     before = path.read_bytes()
-    again = run("recover", path)
-    assert again.returncode == 0
-    assert "complete already" in again.stdout
+    again = run("recover", path, "--json")
+    assert json.loads(again.stdout) == [{"path": str(path), "recovered": False}]
     assert path.read_bytes() == before
 
 
-def test_recover_says_in_one_line_what_it_cannot_read(tmp_path: Path) -> None:
-    foreign = tmp_path / "foreign"
-    foreign.write_bytes(b"no trace" * 200)
-    for path in (tmp_path / "missing", foreign, tmp_path):
-        done = run("recover", path)
-        assert done.returncode == 1
-        assert done.stderr.count("\n") == 1
-        assert str(path) in done.stderr
+def test_recover_goes_on_after_one_that_fails(tmp_path: Path) -> None:
+    path = killed_trace(tmp_path / "run.bin")
+    done = run("recover", tmp_path / "missing", path)
+    assert done.returncode == 1
+    assert done.stdout == f"{path}: recovered\n"
+    assert str(tmp_path / "missing") in done.stderr
 
 
-def test_wrong_usage_has_its_own_exit_code() -> None:
-    assert run().returncode == 2
-    assert run("no-such-command").returncode == 2
+def test_boards_lists_what_can_be_recorded_and_what_this_is(tmp_path: Path) -> None:
+    with Simulator(tmp_path / "root", board="orin_nano") as simulator:
+        found = json.loads(run("boards", "--root", simulator.root, "--json").stdout)
+        assert run("boards", "--root", simulator.root).stdout.count("detected") == 1
+    assert [board["name"] for board in found] == [
+        "agx_orin",
+        "orin_nx",
+        "orin_nano",
+        "generic_linux",
+    ]
+    assert [board["name"] for board in found if board["detected"]] == ["orin_nano"]
+    nano = found[2]
+    assert (nano["cpu_cores"], nano["module_power"], nano["gpu"], nano["emc"]) == (
+        6,
+        ["VDD_IN"],
+        True,
+        True,
+    )
+
+
+def test_boards_of_a_machine_that_is_none_says_why(root: Path) -> None:
+    done = run("boards", "--root", root)
+    assert done.returncode == 0
+    assert "no supported Jetson board" in done.stdout
+
+
+def test_doctor_ends_with_0_where_all_can_be_read(tmp_path: Path) -> None:
+    with Simulator(tmp_path / "root", board="agx_orin") as simulator:
+        done = run("doctor", "--root", simulator.root, "--json")
+        assert done.returncode == 0, done.stdout
+        rails = [node["name"] for node in json.loads(done.stdout) if node["kind"] == "rail"]
+        (Path(simulator.root) / "sys").chmod(0o755)
+    assert "VDD_GPU_SOC" in rails
+
+
+def test_simulate_keeps_a_board_alive_until_it_is_ended(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    process = subprocess.Popen(
+        line("simulate", root, "--board", "orin_nx"), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(f"ready: {root}")
+    assert fm.detect_board(root=root).board_name == "orin_nx"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 0
+    process.stdout.close()
+    assert run("simulate", root, "--static", "--board", "orin_nano").returncode == 0
+    assert fm.detect_board(root=root).board_name == "orin_nano"
+
+
+def test_simulate_refuses_what_it_would_destroy(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("kept")
+    done = run("simulate", tmp_path, "--static")
+    assert done.returncode == 2
+    assert (tmp_path / "mine").read_text() == "kept"
+    assert run("simulate", tmp_path / "new", "--offline-cores", "0,99").returncode == 2
+
+
+def test_whoever_reads_may_have_enough(trace: Path) -> None:
+    command = " ".join(line("info", trace, "--json"))
+    done = subprocess.run(
+        ["sh", "-c", f"{command} | head -n 1"], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_colours_are_for_terminals(trace: Path) -> None:
+    assert "\x1b" not in run("boards").stdout
+    screen = subprocess.run(
+        ["script", "-qec", " ".join(line("boards")), "/dev/null"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert "\x1b[1m" in screen.stdout
+    plain = subprocess.run(
+        ["script", "-qec", " ".join(line("boards")), "/dev/null"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    assert "\x1b" not in plain.stdout

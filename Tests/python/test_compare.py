@@ -98,6 +98,32 @@ def test_settings_that_differ_are_warned_of() -> None:
     assert fm.compare(a, run(8.0)).warnings == ()
 
 
+def test_software_clocks_and_annotations_that_differ_are_warned_of() -> None:
+    def told(kernel: str, governors: tuple[str, str], locked: bool, command: str) -> dict[str, Any]:
+        policies = [
+            {"policy": f"policy{index}", "governor": governor}
+            for index, governor in enumerate(governors)
+        ]
+        return {
+            "library_version": "0.3.0",
+            "board": {"kernel_release": kernel, "power_mode": "pmode:0002", "power_mode_name": None},
+            "clocks": {"start": {"cpu": policies, "locked": locked, "gpu_governor": "nvhost_podgov"}},
+            "annotations": {"command": command},
+        }
+
+    a = run(8.0, metadata=told("5.15.1", ("schedutil", "schedutil"), False, "infer a"))
+    b = run(8.0, metadata=told("5.15.2", ("performance", "performance"), True, "infer b"))
+    assert set(fm.compare(a, b).warnings) == {
+        "kernel_release differs: 5.15.1 in a[0], 5.15.2 in b[0].",
+        "cpu_governor differs: schedutil in a[0], performance in b[0].",
+        "clocks_locked differs: False in a[0], True in b[0].",
+        "annotation command differs: infer a in a[0], infer b in b[0].",
+    }
+    mixed = run(8.0, metadata=told("5.15.1", ("schedutil", "performance"), False, "infer a"))
+    other = run(8.0, metadata=told("5.15.1", ("performance", "schedutil"), False, "infer a"))
+    assert len(fm.compare(mixed, other).warnings) == 2
+
+
 def test_boards_that_differ_are_warned_of_and_compared_all_the_same() -> None:
     b = ps.sampled(lambda times: np.full(len(times), 9.0), board="mine", rails=("VDD_IN",))
     b["phases"] = ps.phases(("other", 0.1, 0.9))

@@ -11,6 +11,7 @@ import pytest
 
 import fastnvmetrics as fm
 import power_sensor as ps
+from drawn import drawn
 from fastnvmetrics.simulate import Simulator
 from power_sensor import Floats
 
@@ -164,26 +165,14 @@ def test_energies_of_recordings_are_those_that_the_board_drew(run: tuple[Path, S
     group = fm.summarize(trace)["work"]  # type: ignore[arg-type]
     for label in trace["power_rail_names"]:
         inside = 0
-        for phase in group.instances:
-            rail = phase.rail(label)
+        rails = [(phase, phase.rail(label)) for phase in group.instances]
+        # A machine that stands still for a while leaves a short phase without readings.
+        known = [(phase, rail) for phase, rail in rails if rail.energy_uncertainty_j is not None]
+        assert len(known) >= 30
+        for phase, rail in known:
             assert rail.energy_j is not None and rail.energy_uncertainty_j is not None
-            truth = _drawn(simulator, label, trace["start_monotonic_ns"], phase.begin_s, phase.end_s)
+            truth = drawn(simulator.truth, label, trace["start_monotonic_ns"], phase.begin_s, phase.end_s)
             inside += abs(rail.energy_j - truth) <= rail.energy_uncertainty_j
             # Each side of an edge is off by a sample at most.
             assert rail.energy_j == pytest.approx(truth, rel=0.25)
-        assert inside >= 34, label
-
-
-def _drawn(simulator: Simulator, label: str, start_ns: int, begin_s: float, end_s: float) -> float:
-    """Return the joules of a rail, by what the simulation wrote down of itself."""
-    changes = {
-        kind: simulator.truth.changes(f"{kind}/{label}") for kind in ("voltage_mv", "current_ma")
-    }
-    instants = start_ns + np.round(np.array((begin_s, end_s)) * 1e9).astype(np.int64)
-    edges = np.unique(np.concatenate([*(rows[:, 2] for rows in changes.values()), instants]))
-    edges = edges[(edges >= instants[0]) & (edges <= instants[1])]
-    product = np.ones(len(edges) - 1)
-    for rows in changes.values():
-        row = np.searchsorted(rows[:, 2], edges[:-1], side="right") - 1
-        product *= rows[row, 0]
-    return float((product * np.diff(edges)).sum()) * 1e-6 * 1e-9
+        assert inside >= 0.85 * len(known), label

@@ -968,3 +968,36 @@ def test_references_are_given_back(trace: Path, board: BoardConfig) -> None:
         use()
     gc.collect()
     assert [sys.getrefcount(thing) for thing in counted] == before
+
+
+# ---- annotations ---------------------------------------------------------------------------------
+
+
+def test_annotations_are_in_every_trace(trace: Path, board: BoardConfig) -> None:
+    nv = NVMetrics(trace, board=board)
+    nv.annotate("command", "train")
+    for loss in ("2", "1"):
+        with nv:
+            nv.annotate("loss", "9")
+            nv.annotate("loss", loss)
+        assert read_trace(trace)["metadata"]["annotations"] == {"command": "train", "loss": loss}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "error"),
+    [
+        ("", "x", ValueError),
+        ("k" * 65, "x", ValueError),
+        ("k", "v" * 4097, ValueError),
+        ("a\0b", "x", ValueError),
+        ("k", "\ud800", ValueError),
+        ("k", 1, TypeError),
+        (None, "x", TypeError),
+    ],
+    ids=["empty", "long key", "long value", "NUL", "surrogate", "int", "None"],
+)
+def test_what_is_no_annotation_is_refused(
+    key: Any, value: Any, error: type[Exception], trace: Path, board: BoardConfig
+) -> None:
+    with pytest.raises(error):
+        NVMetrics(trace, board=board).annotate(key, value)

@@ -445,7 +445,8 @@ typedef struct fnvm_options {
                                *  locked in memory; 0: not. A notice says where that is not permitted */
   int32_t cpu;                /**< the CPU that the threads that sample run on; -1: any */
   uint32_t write_stats;       /**< 1: the trace gets a STAT chunk, and a META chunk */
-  uint32_t write_metadata;    /**< 1: the trace gets a META chunk; one with phases or labels has it anyway */
+  uint32_t write_metadata;    /**< 1: the trace gets a META chunk; one with phases, labels or annotations has it
+                               *  anyway */
   uint32_t rail_update_interval_ms; /**< set the INA3221 to measure this often while recording (root only), and
                                      *  put back what was there: at the stop, or after a crash by the next
                                      *  start or fnvm_sensors_restore. Notices say what was done; 0: leave it */
@@ -498,7 +499,7 @@ FNVM_API fnvm_status fnvm_engine_create(const char *output_path, const fnvm_boar
 FNVM_API void fnvm_engine_free(fnvm_engine *engine);
 
 /** Creates the trace and starts the tiers. Blocks while files are created and the nodes are opened:
- *  milliseconds. After a stop it records anew, to the same path; counts and ids begin again. A
+ *  milliseconds. After a stop it records anew, to the same path (that of the last fnvm_engine_rotate); counts and ids begin again. A
  *  complete trace at the path is replaced, a crashed one is set aside (fnvm_engine_notice tells
  *  where).
  *  @return FNVM_OK, FNVM_E_INVALID, FNVM_E_ALREADY_RUNNING, FNVM_E_IO (EBUSY: another recorder
@@ -552,6 +553,52 @@ FNVM_API fnvm_status fnvm_engine_phase_begin(fnvm_engine *engine, const char *na
  *  @return FNVM_OK, FNVM_E_INVALID (also: no phase of that id is open), FNVM_E_NOT_RUNNING, FNVM_E_IO (EAGAIN; it
  *  stays open), FNVM_E_FORKED. */
 FNVM_API fnvm_status fnvm_engine_phase_end(fnvm_engine *engine, uint64_t id);
+
+/** Completes the trace that is being recorded and goes on into another one, without losing a sample: in each tier the
+ *  first sample of the new trace is the tick after the last one of the old. The tiers run on undisturbed.
+ *
+ *      for (int hour = 1; is_going_on(); hour++) {
+ *        sleep(3600);
+ *        snprintf(path, sizeof path, "run-%d.bin", hour);
+ *        if (fnvm_engine_rotate(engine, path) != FNVM_OK) fprintf(stderr, "%s\n", fnvm_last_error_message());
+ *      }
+ *
+ *  - The new trace has a t = 0 of its own, just after the last fast sample of the old one; start_monotonic_ns and
+ *    start_realtime_ns of its header say when that was, so that times of both can be put together exactly.
+ *  - Sync points count from 1 in the new trace. A phase that is open ends in the old trace at that moment and begins
+ *    again in the new one, with its id, name and parent.
+ *  - Counters in the header and the STAT chunk are those of each trace; of a source, the longest read and the oldest
+ *    value are since fnvm_engine_start. What fnvm_engine_counts, _stats, _sample_count and _snapshot say goes
+ *    on from fnvm_engine_start too. Annotations go on into the new trace.
+ *  - The next fnvm_engine_start after fnvm_engine_stop records to the new path.
+ *
+ *  Blocks until the old trace is complete on disk: a quarter of a second, and for long traces as long as copying the
+ *  slower tiers takes; the recording goes on meanwhile. Two calls come one after the other, and a stop after
+ *  them; other functions do not wait for it, but for marks, which can for one fast sample.
+ *  @param output_path where the new trace goes; what is there is treated as fnvm_engine_start does.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: an empty path), FNVM_E_NOT_RUNNING, FNVM_E_FORKED, FNVM_E_IO:
+ *  fnvm_last_error_path() says which trace it is about. The new one could not be created (EBUSY: a recorder writes
+ *  there, or it is the path that is being recorded): the recording goes on in the old one. The old one could not be
+ *  completed: the recording goes on in the new one, and fnvm_trace_recover completes the old one later. */
+FNVM_API fnvm_status fnvm_engine_rotate(fnvm_engine *engine, const char *output_path);
+
+/** What an annotation can hold, in bytes of UTF-8, and how many keys an engine has room for. */
+#define FNVM_MAX_KEY_BYTES 64
+#define FNVM_MAX_VALUE_BYTES 4096
+#define FNVM_MAX_ANNOTATIONS 128
+
+/** Says something of your own about what is recorded, for those who read the trace: the command, the model, the
+ *  temperature of the room.
+ *
+ *      fnvm_engine_annotate(engine, "command", "train --epochs 3");
+ *
+ *  It is in the META chunk of every trace that this engine completes from now on, of the one that is being recorded
+ *  too, and makes that chunk be written where no option asked for it. Setting a key again replaces its value; what
+ *  is set after fnvm_engine_stop is for the next recording. Does not block.
+ *  @param key UTF-8, 1 to FNVM_MAX_KEY_BYTES bytes. @param value UTF-8, at most FNVM_MAX_VALUE_BYTES bytes.
+ *  @return FNVM_OK, FNVM_E_INVALID (also: too long, an empty key, FNVM_MAX_ANNOTATIONS keys are there already),
+ *  FNVM_E_FORKED. */
+FNVM_API fnvm_status fnvm_engine_annotate(fnvm_engine *engine, const char *key, const char *value);
 
 #define FNVM_TIER_FAST 0u
 #define FNVM_TIER_MEDIUM 1u

@@ -523,6 +523,24 @@ class Engine {
    *  empty, the engine does not run, or 4096 phases are open. */
   [[nodiscard]] Phase phase(const std::string& name);
 
+  /** Completes the trace that is being recorded and goes on into another one, without losing a sample. Returns when
+   *  the old trace is complete, after a quarter of a second. fnvm_engine_rotate() says what becomes of times, sync
+   *  points, phases and counters.
+   *  @throws StatusError where the engine does not run; where the new trace cannot be created: the recording goes
+   *  on in the old one; where the old one cannot be completed: it goes on in the new one. path() says which. */
+  void rotate(const std::string& output_path) {
+    detail::check(fnvm_engine_rotate(handle(), detail::c_string("output_path", output_path)));
+  }
+
+  /** Says something of your own about what is recorded: it is in the META chunk of every trace that this engine
+   *  completes from now on. Setting a key again replaces its value.
+   *  @param key 1 to FNVM_MAX_KEY_BYTES bytes of UTF-8. @param value up to FNVM_MAX_VALUE_BYTES.
+   *  @throws std::invalid_argument where one has a NUL character in it, std::runtime_error where one is too long,
+   *  the key is empty, or FNVM_MAX_ANNOTATIONS keys are there already. */
+  void annotate(const std::string& key, const std::string& value) {
+    detail::check(fnvm_engine_annotate(handle(), detail::c_string("key", key), detail::c_string("value", value)));
+  }
+
   /** @return the newest sample of each tier. Takes a microsecond and disturbs no tier.
    *  @throws std::runtime_error where the engine does not run. */
   Snapshot snapshot() const;

@@ -295,6 +295,50 @@ static PyObject *engine_phase_end(PyObject *object, PyObject *id_object)
   return none_or_raise(object, fnvm_engine_phase_end(((Engine *)object)->handle, id));
 }
 
+PyDoc_STRVAR(rotate_doc,
+             "rotate($self, output_path, /)\n--\n\n"
+             "Complete the trace and go on into another one; output_path is bytes.");
+
+static PyObject *engine_rotate(PyObject *object, PyObject *path_object)
+{
+  Engine *self = (Engine *)object;
+  fnvm_status status;
+  char *path;
+
+  if (!PyBytes_Check(path_object)) {
+    PyErr_Format(PyExc_TypeError, "output_path must be bytes, not %R", (PyObject *)Py_TYPE(path_object));
+    return NULL;
+  }
+  /* Without a place for the size, a NUL in it is refused. */
+  if (PyBytes_AsStringAndSize(path_object, &path, NULL) < 0) {
+    return NULL;
+  }
+  Py_BEGIN_ALLOW_THREADS
+  status = fnvm_engine_rotate(self->handle, path);
+  Py_END_ALLOW_THREADS
+  return none_or_raise(object, status);
+}
+
+PyDoc_STRVAR(annotate_doc,
+             "annotate($self, key, value, /)\n--\n\n"
+             "Say something of one's own about what is recorded.");
+
+static PyObject *engine_annotate(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+  const char *key, *value;
+
+  if (count != 2) {
+    PyErr_Format(PyExc_TypeError, "annotate takes 2 arguments (%zd given)", count);
+    return NULL;
+  }
+  key = ext_parse_text(args[0], "key");
+  value = key == NULL ? NULL : ext_parse_text(args[1], "value");
+  if (value == NULL) {
+    return NULL;
+  }
+  return none_or_raise(object, fnvm_engine_annotate(((Engine *)object)->handle, key, value));
+}
+
 /* ---- what it has to say ---------------------------------------------------------------------- */
 
 static PyObject *engine_board(PyObject *object, void *unused)
@@ -502,6 +546,8 @@ static PyMethodDef engine_methods[] = {
     {"sync", (PyCFunction)(void (*)(void))engine_sync, METH_FASTCALL, sync_doc},
     {"phase_begin", engine_phase_begin, METH_O, phase_begin_doc},
     {"phase_end", engine_phase_end, METH_O, phase_end_doc},
+    {"rotate", engine_rotate, METH_O, rotate_doc},
+    {"annotate", (PyCFunction)(void (*)(void))engine_annotate, METH_FASTCALL, annotate_doc},
     {"snapshot", engine_snapshot, METH_NOARGS, snapshot_doc},
     {"counts", engine_counts, METH_NOARGS, counts_doc},
     {"stats", engine_stats, METH_NOARGS, stats_doc},

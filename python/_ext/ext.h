@@ -60,4 +60,11 @@ PyObject *ext_restore_sensors(PyObject *module, PyObject *root);
 /* The type Engine. */
 extern PyType_Spec ext_engine_spec;
 
+/* ---- signals.c ------------------------------------------------------------------------------- */
+
+PyObject *ext_catch_signals(PyObject *module, PyObject *arguments);
+PyObject *ext_release_signals(PyObject *module, PyObject *nothing);
+extern const char catch_signals_doc[];
+extern const char release_signals_doc[];
+
 #endif

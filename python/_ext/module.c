@@ -54,6 +54,8 @@ static PyMethodDef module_methods[] = {
     {"doctor", ext_doctor, METH_VARARGS, doctor_doc},
     {"restore_sensors", ext_restore_sensors, METH_O, restore_sensors_doc},
     {"recover", module_recover, METH_O, recover_doc},
+    {"catch_signals", ext_catch_signals, METH_VARARGS, catch_signals_doc},
+    {"release_signals", ext_release_signals, METH_NOARGS, release_signals_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,28 +12,51 @@ _RATES = ("gpu_hz", "ram_hz", "emc_hz", "voltage_hz", "current_hz", "thermal_hz"
 
 
 def settings_of(trace: Any) -> dict[str, Any]:
-    """Return board, power mode, rates and sensors; None is what the trace does not say."""
-    metadata = trace["metadata"] if isinstance(trace["metadata"], dict) else {}
-    board, options = (
-        part if isinstance(part, dict) else {}
-        for part in (metadata.get("board"), metadata.get("options"))
-    )
-    sensors = metadata.get("sensors")
+    """Return board, software, power mode, clocks, rates, sensors and annotations; None is what the trace does not say."""
+    metadata = _object(trace["metadata"])
+    board, options = _object(metadata.get("board")), _object(metadata.get("options"))
     settings: dict[str, Any] = {
         "board": str(trace["board_name"]),
         "model": board.get("model"),
         "l4t_release": board.get("l4t_release"),
-        "power_mode": board.get("power_mode"),
+        "kernel_release": board.get("kernel_release"),
+        "library_version": metadata.get("library_version"),
+        "power_mode": board.get("power_mode_name") or board.get("power_mode"),
+        **_clocks(_object(_object(metadata.get("clocks")).get("start"))),
         "fast_hz": int(trace["fast_hz"]),
         "medium_hz": int(trace["medium_hz"]),
         "slow_hz": int(trace["slow_hz"]),
     }
     settings.update((rate, options.get(rate)) for rate in _RATES)
-    if isinstance(sensors, list):
-        for sensor in sensors:
-            if isinstance(sensor, dict):
-                for key in ("update_interval_ms", "samples"):
-                    settings[f"{key} of {sensor.get('chip')}"] = sensor.get(key)
+    for sensor in _objects(metadata.get("sensors")):
+        for key in ("update_interval_ms", "samples"):
+            settings[f"{key} of {sensor.get('chip')}"] = sensor.get(key)
     for rail in rail_sensors(trace):
         settings[f"current step of {rail.label}"] = rail.current_step_a
+    annotations = _object(metadata.get("annotations"))
+    settings.update((f"annotation {key}", value) for key, value in annotations.items())
     return settings
+
+
+def _clocks(clocks: dict[str, Any]) -> dict[str, Any]:
+    """Return whether the clocks were locked, and the governors: that of all cores, or of each policy."""
+    policies = {
+        str(policy.get("policy")): policy.get("governor") for policy in _objects(clocks.get("cpu"))
+    }
+    found: dict[str, Any] = {
+        "clocks_locked": clocks.get("locked"),
+        "gpu_governor": clocks.get("gpu_governor"),
+    }
+    if len(set(policies.values())) == 1:
+        found["cpu_governor"] = next(iter(policies.values()))
+    else:
+        found.update((f"governor of {name}", governor) for name, governor in policies.items())
+    return found
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []

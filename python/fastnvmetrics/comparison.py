@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
 from ._opened import TraceLike
-from ._repeats import Figure, energy, mean_figure, mean_power, repeats
+from ._quantities import FigureOf, quantities
+from ._repeats import mean_figure, repeats
 from .analysis import summarize
-from .summary import Distribution, PhaseSummary, Repeats, Summary, jsonable
+from .summary import PhaseSummary, Repeats, Summary, jsonable
 
 __all__ = ["Comparison", "Difference", "PhaseComparison", "compare"]
 
@@ -166,23 +167,19 @@ def _instances(name: str, runs: list[Summary]) -> list[list[PhaseSummary]]:
     return [list(run[name].instances) for run in runs if name in list(run)]
 
 
-# How to find a figure in a phase.
-_Getter = Callable[[PhaseSummary], "Figure | None"]
-
-
 def _phase(
     name: str, runs_a: list[list[PhaseSummary]], runs_b: list[list[PhaseSummary]]
 ) -> PhaseComparison:
     found = []
-    for quantity, getter in _getters(runs_a[0][0]):
-        left, right = _side(runs_a, getter), _side(runs_b, getter)
+    for quantity, figure_of in quantities(runs_a[0][0]):
+        left, right = _side(runs_a, figure_of), _side(runs_b, figure_of)
         if left is not None and right is not None:
             found.append(_difference(quantity, left, right))
     return PhaseComparison(name, tuple(found))
 
 
-def _side(runs: list[list[PhaseSummary]], getter: _Getter) -> Repeats | None:
-    by_run = [[getter(phase) for phase in run] for run in runs]
+def _side(runs: list[list[PhaseSummary]], figure_of: FigureOf) -> Repeats | None:
+    by_run = [[figure_of(phase) for phase in run] for run in runs]
     if len(by_run) == 1:
         return repeats(by_run[0])
     return repeats([mean_figure(run) for run in by_run])
@@ -202,42 +199,6 @@ def _difference(quantity: str, a: Repeats, b: Repeats) -> Difference:
         uncertainty=uncertainty,
         exceeds=None if uncertainty is None else abs(difference) > uncertainty,
     )
-
-
-def _getters(example: PhaseSummary) -> list[tuple[str, _Getter]]:
-    """Return the quantities to compare, and where each is in a phase."""
-
-    def mean_of(field: str) -> _Getter:
-        def getter(phase: PhaseSummary) -> Figure | None:
-            found: Distribution | None = getattr(phase, field)
-            return None if found is None else Figure(found.mean)
-
-        return getter
-
-    def energy_of(label: str) -> _Getter:
-        def getter(phase: PhaseSummary) -> Figure | None:
-            return energy(next((rail for rail in phase.rails if rail.label == label), None))
-
-        return getter
-
-    def hottest(phase: PhaseSummary) -> Figure | None:
-        known = [zone.max_c for zone in phase.zones if zone.max_c is not None]
-        return Figure(max(known)) if known else None
-
-    def ram(phase: PhaseSummary) -> Figure | None:
-        return None if phase.ram_peak_kb is None else Figure(float(phase.ram_peak_kb))
-
-    return [
-        ("duration_s", lambda phase: Figure(phase.duration_s)),
-        ("energy_j", lambda phase: energy(phase.total)),
-        ("mean_power_w", lambda phase: mean_power(phase.total, phase.duration_s)),
-        *((f"energy_j of {rail.label}", energy_of(rail.label)) for rail in example.rails),
-        ("gpu_percent", mean_of("gpu_percent")),
-        ("cpu_percent", mean_of("cpu_percent")),
-        ("emc_percent", mean_of("emc_percent")),
-        ("ram_peak_kb", ram),
-        ("hottest_c", hottest),
-    ]
 
 
 def _warnings(runs_a: list[Summary], runs_b: list[Summary]) -> list[str]:

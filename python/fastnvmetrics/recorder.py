@@ -74,7 +74,8 @@ class NVMetrics:
     stats
         Whether the trace gets the full statistics of the run, and `metadata`.
     metadata
-        Whether the trace gets facts of the board and of the run. One with phases or labels has them anyway.
+        Whether the trace gets facts of the board and of the run. One with phases, labels or annotations has
+        them anyway.
     rail_update_interval_ms, rail_samples
         What the INA3221 power sensors are set to while recording: how often they measure, in milliseconds,
         and how many measurements they average (1, 4, 16, 64, 128, 256, 512 or 1024). Only root can do that;
@@ -157,7 +158,7 @@ class NVMetrics:
         self._notices_issued = 0
 
     def start(self) -> None:
-        """Create the trace and start sampling. After `stop` it records anew, to the same path.
+        """Create the trace and start sampling. After `stop` it records anew, to the same path, that of the last `rotate`.
 
         Raises
         ------
@@ -280,6 +281,78 @@ class NVMetrics:
         if not _board.checked_text("name", name):
             raise ValueError("the name of a phase is empty")
         return Phase(self, name)
+
+    def rotate(self, output_path: PathLike) -> None:
+        """Complete the trace that is being recorded and go on into another one, without losing a sample.
+
+        In each tier the first sample of the new trace is the tick after the last one of the old. The new trace
+        has a t = 0 of its own, just after the last fast sample of the old one; `start_monotonic_ns` of both puts
+        their times together exactly. Sync points count from 1 again; a phase that is open ends in the old trace at that
+        moment and begins again in the new one, with its id, name and parent. `counts`, `stats` and `snapshot`
+        go on from `start`; what a trace says of itself is its own.
+
+        It returns when the old trace is complete, after a quarter of a second, while the recording goes on. The next
+        `start` records to the new path.
+
+        Parameters
+        ----------
+        output_path
+            Where the new trace goes. A complete trace there is replaced, a crashed one is set aside.
+
+        Raises
+        ------
+        FastNVMetricsError
+            Nothing is recorded.
+        OSError
+            `filename` says which trace it is about. The new one cannot be created (EBUSY: another recorder, or this
+            one, is writing it): the recording goes on in the old one. The old one cannot be completed: the
+            recording goes on in the new one, and `recover` completes the old one later.
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> with fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux")) as nv:
+        ...     nv.rotate("next.bin")
+        >>> old, new = fm.read_trace("run.bin"), fm.read_trace("next.bin")
+        >>> end = old["start_monotonic_ns"] + int(old["fast_time_s"][-1] * 1e9)
+        >>> end < new["start_monotonic_ns"]
+        True
+        """
+        try:
+            self._engine.rotate(os.fsencode(output_path))
+        finally:
+            with contextlib.suppress(FastNVMetricsError):
+                self._issue_notices()
+
+    def annotate(self, key: str, value: str) -> None:
+        """Say something of your own about what is recorded: the command, the model, the room's temperature.
+
+        It is under ``annotations`` in the `metadata` of every trace that this recorder completes from now on, of
+        the one that is being recorded too. Setting a key again replaces its value.
+
+        Parameters
+        ----------
+        key
+            1 to 64 bytes of UTF-8; there is room for 128 keys.
+        value
+            Up to 4096 bytes of UTF-8.
+
+        Raises
+        ------
+        TypeError, ValueError
+            One is no text, too long, or cannot be UTF-8 without a NUL; the key is empty; 128 others are there.
+
+        Examples
+        --------
+        >>> import fastnvmetrics as fm
+        >>> nv = fm.NVMetrics("run.bin", board=fm.get_board_config("generic_linux"))
+        >>> nv.annotate("command", "train --epochs 3")
+        >>> with nv:
+        ...     nv.annotate("loss", "0.25")
+        >>> fm.read_trace("run.bin")["metadata"]["annotations"]
+        {'command': 'train --epochs 3', 'loss': '0.25'}
+        """
+        self._engine.annotate(key, value)
 
     def snapshot(self) -> Snapshot:
         """Return the newest values, which disturbs no tier and takes microseconds.

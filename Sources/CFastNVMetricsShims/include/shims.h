@@ -96,6 +96,7 @@ void fnvm_sys_unmap(void *address, size_t size);
 
 FNVM_REALTIME uint64_t fnvm_sys_monotonic_ns(void);
 uint64_t fnvm_sys_realtime_ns(void);
+uint64_t fnvm_sys_boottime_ns(void);
 
 // ---- futex words ----
 

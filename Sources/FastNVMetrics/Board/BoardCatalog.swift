@@ -107,14 +107,17 @@ extension CatalogBoard {
       emcClkRatePath: root.path(EMCNodes.ratePaths[0]),
       powerRails: rails.map { rail in
         let chip = root.path(
-          "/sys/bus/i2c/drivers/ina3221/\(rail.chip)/hwmon/hwmon\(rail.nominalHwmon)")
+          joined(
+            "/sys/bus/i2c/drivers/ina3221/", rail.chip, "/hwmon/hwmon", decimal(rail.nominalHwmon)))
         return PowerRailConfig(
-          label: rail.label, voltagePath: chip.appending("in\(rail.channel)_input"),
-          currentPath: chip.appending("curr\(rail.channel)_input"))
+          label: rail.label,
+          voltagePath: chip.appending(joined("in", decimal(rail.channel), "_input")),
+          currentPath: chip.appending(joined("curr", decimal(rail.channel), "_input")))
       },
       thermalZones: zones.enumerated().map { index, zone in
         ThermalZoneConfig(
-          name: zone, tempPath: root.path("/sys/class/thermal/thermal_zone\(index)/temp"))
+          name: zone,
+          tempPath: root.path(joined("/sys/class/thermal/thermal_zone", decimal(index), "/temp")))
       },
       root: root.name)
   }

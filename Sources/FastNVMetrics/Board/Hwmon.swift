@@ -81,9 +81,11 @@ struct HwmonChip {
   func rails(requireLabel: Bool) -> [PowerRailConfig] {
     var rails: [PowerRailConfig] = []
     for channel in channels {
-      let voltage = directory.appending("in\(channel)_input")
-      let current = directory.appending("curr\(channel)_input")
-      if TextFile.integer(directory.appending("in\(channel)_enable")) == 0 { continue }
+      let voltage = directory.appending(joined("in", decimal(channel), "_input"))
+      let current = directory.appending(joined("curr", decimal(channel), "_input"))
+      if TextFile.integer(directory.appending(joined("in", decimal(channel), "_enable"))) == 0 {
+        continue
+      }
       guard Self.isReadable(voltage), Self.isReadable(current) else { continue }
       guard let label = label(channel, required: requireLabel) else { continue }
       rails.append(PowerRailConfig(label: label, voltagePath: voltage, currentPath: current))
@@ -95,8 +97,8 @@ struct HwmonChip {
   func forbiddenRails() -> [PowerRailConfig] {
     var rails: [PowerRailConfig] = []
     for channel in channels {
-      let voltage = directory.appending("in\(channel)_input")
-      let current = directory.appending("curr\(channel)_input")
+      let voltage = directory.appending(joined("in", decimal(channel), "_input"))
+      let current = directory.appending(joined("curr", decimal(channel), "_input"))
       let errors = [NodeAccess.check(voltage), NodeAccess.check(current)]
       guard errors.contains(ErrorNumber.accessDenied), !errors.contains(ErrorNumber.noEntry),
         let label = label(channel, required: isINA3221)
@@ -111,13 +113,13 @@ struct HwmonChip {
 
   private func label(_ channel: Int, required: Bool) -> String? {
     let found =
-      TextFile.line(directory.appending("in\(channel)_label"))
-      ?? TextFile.line(directory.appending("curr\(channel)_label"))
+      TextFile.line(directory.appending(joined("in", decimal(channel), "_label")))
+      ?? TextFile.line(directory.appending(joined("curr", decimal(channel), "_label")))
     if let found, !found.isEmpty {
       if found == Array("NC".utf8) || found == Array("sum of shunt voltages".utf8) { return nil }
       return String(decoding: found, as: UTF8.self)
     }
-    return required ? nil : "\(String(decoding: name, as: UTF8.self))_\(channel)"
+    return required ? nil : joined(String(decoding: name, as: UTF8.self), "_", decimal(channel))
   }
 
   /// A rail whose bus is busy at this moment is one all the same: only what is absent, forbidden or

@@ -7,17 +7,17 @@ struct IdleCounter: ~Copyable {
   private static var maxStates: Int { 16 }
 
   init(cpu: Int, root: Root, keeper: NodeKeeper) {
-    let directory = root.path("/sys/devices/system/cpu/cpu\(cpu)/cpuidle")
+    let directory = root.path(joined("/sys/devices/system/cpu/cpu", decimal(cpu), "/cpuidle"))
     var count = 0
     while count < Self.maxStates,
-      NodeAccess.check(directory.appending("state\(count)/time")) == 0
+      NodeAccess.check(directory.appending(joined("state", decimal(count), "/time"))) == 0
     {
       count += 1
     }
     states = .allocate(capacity: max(count, 1))
     for state in 0..<count {
       (states + state).initialize(
-        to: keeper.node(.fixed(directory.appending("state\(state)/time"))))
+        to: keeper.node(.fixed(directory.appending(joined("state", decimal(state), "/time")))))
     }
     stateCount = count
   }

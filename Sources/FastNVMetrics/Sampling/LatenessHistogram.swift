@@ -84,6 +84,19 @@ public struct Lateness: Equatable, Sendable {
 
   init() {}
 
+  /// Leaves out what was counted before; the maximum is exact to the width of a bucket then.
+  mutating func leaveOut(_ earlier: Lateness) {
+    ticks &-= earlier.ticks
+    for before in earlier.buckets {
+      guard let i = buckets.firstIndex(where: { $0.endNanoseconds == before.endNanoseconds }) else {
+        continue
+      }
+      buckets[i].ticks &-= before.ticks
+      if buckets[i].ticks == 0 { buckets.remove(at: i) }
+    }
+    maximumNanoseconds = min(maximumNanoseconds, buckets.last?.endNanoseconds ?? 0)
+  }
+
   /// The lateness that a share of the ticks did not exceed, exact to 6 %; 0 where there are none.
   public func quantile(_ share: Double) -> UInt64 {
     let wanted = min(max(share, 0), 1) * Double(ticks)

@@ -62,7 +62,7 @@ final class ProbeRoster {
 
   /// "fnvm-" and what fits of the probe's name.
   private static func threadName(_ name: String) -> String {
-    String(decoding: Array("fnvm-\(name)".utf8.prefix(15)), as: UTF8.self)
+    String(decoding: Array(joined("fnvm-", name).utf8.prefix(15)), as: UTF8.self)
   }
 
   /// Has the threads end after the read that they are at.

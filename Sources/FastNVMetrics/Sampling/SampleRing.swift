@@ -20,7 +20,9 @@ struct SampleRing: ~Copyable {
     while capacity < minimum { capacity *= 2 }
     guard let memory = fnvm_sys_map_anonymous(capacity * recordSize) else {
       throw FNVMError(
-        .noMemory, "cannot allocate a ring of \(capacity * recordSize) bytes; lower the rates")
+        .noMemory,
+        joined(
+          "cannot allocate a ring of ", decimal(capacity * recordSize), " bytes; lower the rates"))
     }
     fnvm_sys_populate(memory, min(capacity * recordSize, Self.presentAtOnce))
     self.memory = memory
@@ -88,6 +90,12 @@ struct SampleRing: ~Copyable {
     (out + bytes.lowerBound).copyMemory(from: record + bytes.lowerBound, byteCount: bytes.count)
     // The place of this record is begun anew a whole round later.
     return begun &- number <= capacity
+  }
+
+  /// When a record was taken that is not long ago: nanoseconds since the start. Any thread.
+  func time(of number: UInt64) -> UInt64 {
+    let at = Int(truncatingIfNeeded: number & (capacity &- 1)) &* recordSize
+    return SampleTime.nanoseconds(in: UnsafeRawBufferPointer(memoryBytes), at: at)
   }
 
   /// Records taken so far. Any thread.
@@ -166,6 +174,9 @@ struct RingConsumer {
     let start = memory + Int(from & mask) * recordSize
     return (UnsafeRawBufferPointer(start: start, count: Int(count) * recordSize), count)
   }
+
+  /// Records drained so far.
+  var drained: UInt64 { state.pointee.drained.load(ordering: .relaxed) }
 
   /// Records taken that have not been drained.
   var undrained: UInt64 {

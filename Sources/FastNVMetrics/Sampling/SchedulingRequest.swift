@@ -45,17 +45,24 @@ struct SchedulingRequest {
     var notices: [String] = []
     if realtimeError != 0 {
       notices.append(
-        "The sampling threads run without realtime priority \(priority): \(errorText(realtimeError)); it takes root, CAP_SYS_NICE or a limit (ulimit -r) of at least that."
+        joined(
+          "The sampling threads run without realtime priority ", decimal(priority), ": ",
+          errorText(realtimeError),
+          "; it takes root, CAP_SYS_NICE or a limit (ulimit -r) of at least that.")
       )
     }
     if lockError != 0 {
       notices.append(
-        "The rings are not locked in memory: \(errorText(lockError)); it takes root, CAP_IPC_LOCK or a higher limit (ulimit -l)."
+        joined(
+          "The rings are not locked in memory: ", errorText(lockError),
+          "; it takes root, CAP_IPC_LOCK or a higher limit (ulimit -l).")
       )
     }
     if cpuError != 0, let cpu {
       notices.append(
-        "The sampling threads run on any CPU and not on CPU \(cpu) alone: \(errorText(cpuError)); is it there, online and allowed to this process (taskset -p)?"
+        joined(
+          "The sampling threads run on any CPU and not on CPU ", decimal(cpu), " alone: ",
+          errorText(cpuError), "; is it there, online and allowed to this process (taskset -p)?")
       )
     }
     return notices

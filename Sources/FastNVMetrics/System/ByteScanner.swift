@@ -73,6 +73,12 @@ struct ByteScanner {
     return true
   }
 
+  /// Consumes blanks of this line and `prefix`, where the line goes on with that.
+  mutating func consume(word prefix: StaticString) -> Bool {
+    skipBlanks(onThisLine: true)
+    return consume(prefix)
+  }
+
   /// Whether the next byte is a digit: "cpu0" and not "cpu " or "cpufoo".
   var isAtDigit: Bool { position < end && byte &- zero <= 9 }
 

@@ -46,15 +46,36 @@ struct JSONWriter {
       append("null")
       return
     }
-    self.bytes.append(UInt8(ascii: "\""))
-    for byte in String(decoding: bytes, as: UTF8.self).utf8 { escape(byte) }
-    self.bytes.append(UInt8(ascii: "\""))
+    quote(String(decoding: bytes, as: UTF8.self))
+  }
+
+  /// A text whose name is one as well.
+  mutating func text(named name: String, _ value: String) {
+    start(nil)
+    quote(name)
+    append(":")
+    quote(value)
+  }
+
+  private mutating func quote(_ text: String) {
+    bytes.append(UInt8(ascii: "\""))
+    for byte in text.utf8 { escape(byte) }
+    bytes.append(UInt8(ascii: "\""))
   }
 
   /// A path; an empty one is null.
   mutating func path(_ name: StaticString?, _ value: SystemPath) {
     text(name, bytes: value.isEmpty ? nil : value.bytes)
   }
+
+  /// A value that was written before.
+  mutating func value(_ name: StaticString?, _ json: [UInt8]) {
+    start(name)
+    bytes += json
+  }
+
+  /// Members of an object that were written before: at least one.
+  mutating func members(_ json: JSONWriter) { value(nil, json.bytes) }
 
   mutating func number<Value: FixedWidthInteger>(_ name: StaticString?, _ value: Value?) {
     start(name)

@@ -3,7 +3,7 @@
 /// An interpolation becomes code where it stands, in Embedded Swift some hundred bytes for each part: all sentences
 /// together were a tenth of the library.
 @inline(never)
-func joined(_ parts: String...) -> String {
+package func joined(_ parts: String...) -> String {
   var text = ""
   for part in parts { text += part }
   return text
@@ -11,11 +11,13 @@ func joined(_ parts: String...) -> String {
 
 /// A number as text.
 @inline(never)
-func decimal(_ value: Int64) -> String { "\(value)" }
+package func decimal(_ value: Int64) -> String { "\(value)" }
 
 /// A number as text.
 @inline(never)
-func decimal(_ value: UInt64) -> String { "\(value)" }
+package func decimal(_ value: UInt64) -> String { "\(value)" }
 
 /// A number as text.
-func decimal<Value: BinaryInteger>(_ value: Value) -> String { decimal(Int64(clamping: value)) }
+package func decimal<Value: BinaryInteger>(_ value: Value) -> String {
+  decimal(Int64(clamping: value))
+}

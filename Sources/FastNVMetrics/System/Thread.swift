@@ -42,7 +42,9 @@ final class Thread: Sendable {
       context.release()
       throw FNVMError(
         .thread, errno: -result,
-        "cannot start the thread \(name): \(errorText(-result)); is the limit of threads (ulimit -u) reached?"
+        joined(
+          "cannot start the thread ", name, ": ", errorText(-result),
+          "; is the limit of threads (ulimit -u) reached?")
       )
     }
     return Thread(handle, state)

@@ -10,12 +10,24 @@ final class Marks: @unchecked Sendable {
   /// The phases that are open, in the order of their beginnings.
   private var open: [OpenPhase] = []
   private(set) var lastPhase: UInt64
+  /// Which fast sample is the first after the newest sync point; nil: there is no sync point.
+  private(set) var sampleOfNewest: UInt64?
   private let path: SystemPath
 
   private struct OpenPhase {
     let id: UInt64
-    /// 0 for one that no thread has to itself.
+    /// Whether what else its thread begins is inside of it.
+    let isOnThread: Bool
+    /// The one that began it.
     let thread: UInt32
+    let parent: UInt64
+    let name: [UInt8]
+
+    func beginning(_ moment: Moment) -> PhaseEvent {
+      PhaseEvent(
+        .begin, thread: thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id,
+        parent: parent, name: name)
+    }
   }
 
   static let maxOpenPhases = 4096
@@ -59,6 +71,7 @@ final class Marks: @unchecked Sendable {
         as: UInt64.self)
     }
     if id == 0 { throw refused("mark a phase boundary in") }
+    sampleOfNewest = moment.nextSample
     if let label {
       let event = PhaseEvent(
         .label, thread: Self.thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id,
@@ -83,15 +96,14 @@ final class Marks: @unchecked Sendable {
     }
     let thread = Self.thread
     // The task's may have ended: what was started without being waited for goes on in its name.
-    let parent = open.last { $0.thread == thread || $0.id == enclosing }?.id ?? 0
-    let id = lastPhase + 1
-    let event = PhaseEvent(
-      .begin, thread: thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id,
-      parent: parent, name: fittingBytes(name, size: PhaseEvent.maxNameBytes))
-    if !add(event, moment) { throw refused("begin a phase in") }
-    lastPhase = id
-    open.append(OpenPhase(id: id, thread: isOnThread ? thread : 0))
-    return id
+    let parent = open.last { $0.isOnThread && $0.thread == thread || $0.id == enclosing }?.id ?? 0
+    let phase = OpenPhase(
+      id: lastPhase + 1, isOnThread: isOnThread, thread: thread, parent: parent,
+      name: fittingBytes(name, size: PhaseEvent.maxNameBytes))
+    if !add(phase.beginning(moment), moment) { throw refused("begin a phase in") }
+    lastPhase = phase.id
+    open.append(phase)
+    return phase.id
   }
 
   /// Ends a phase.
@@ -101,10 +113,30 @@ final class Marks: @unchecked Sendable {
     guard let index = open.lastIndex(where: { $0.id == id }) else {
       throw FNVMError(.invalid, joined("no phase of id ", decimal(id), " is open"))
     }
-    let event = PhaseEvent(
-      .end, thread: Self.thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id)
-    if !add(event, moment) { throw refused("end a phase in") }
+    if !addEnd(of: id, moment) { throw refused("end a phase in") }
     open.remove(at: index)
+  }
+
+  /// Ends the phases that are open and begins them again in the marks of the trace that follows, where they go on.
+  ///
+  /// - Parameters:
+  ///   - moment: the end of this trace.
+  ///   - beginning: the same moment in that one.
+  func handOver(to next: Marks, _ moment: Moment, _ beginning: Moment) {
+    for phase in open {
+      // Where the disk takes none, they last until the end of the trace all the same.
+      _ = addEnd(of: phase.id, moment)
+      _ = next.add(phase.beginning(beginning), beginning)
+    }
+    next.open = open
+    next.lastPhase = lastPhase
+  }
+
+  private func addEnd(of id: UInt64, _ moment: Moment) -> Bool {
+    add(
+      PhaseEvent(
+        .end, thread: Self.thread, time: moment.time, fastSampleIndex: moment.nextSample, id: id),
+      moment)
   }
 
   /// Has nothing that begins from now on be inside of a phase whose end could not be marked.

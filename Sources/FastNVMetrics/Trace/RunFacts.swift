@@ -1,64 +1,71 @@
-/// What the machine says about itself.
-struct MachineFacts {
-  private let compatible: [[UInt8]]
-  private let model: [UInt8]?
-  private let l4tRelease: [UInt8]?
-  private let kernelRelease: [UInt8]?
-  private let powerMode: [UInt8]?
-
-  init(root: Root) {
+/// What the machine, the board and its sensors say about themselves, for `RunMetadata`.
+enum RunFacts {
+  /// What the machine says.
+  static func write(machine root: Root, to json: inout JSONWriter) {
     func line(_ path: String) -> [UInt8]? {
       guard let place = root.resolve(path), let line = TextFile.line(place.path) else { return nil }
       return line.isEmpty ? nil : line
     }
-    compatible = DeviceTree(root: root).compatible
-    model = line("/proc/device-tree/model") ?? line("/sys/firmware/devicetree/base/model")
-    l4tRelease = line("/etc/nv_tegra_release")
-    kernelRelease = line("/proc/sys/kernel/osrelease")
-    // What nvpmodel last set: "pmode:0002".
-    powerMode = line("/var/lib/nvpmodel/status")
-  }
-
-  func write(to json: inout JSONWriter) {
+    func deviceTree(_ name: String) -> [UInt8]? {
+      line("/proc/device-tree/" + name) ?? line("/sys/firmware/devicetree/base/" + name)
+    }
+    json.text("host", bytes: line("/proc/sys/kernel/hostname"))
     json.array("compatible") { json in
-      for string in compatible { json.text(nil, bytes: string) }
+      for string in DeviceTree(root: root).compatible { json.text(nil, bytes: string) }
     }
-    json.text("model", bytes: model)
-    json.text("l4t_release", bytes: l4tRelease)
-    json.text("kernel_release", bytes: kernelRelease)
+    json.text("model", bytes: deviceTree("model"))
+    json.text("serial", bytes: deviceTree("serial-number"))
+    json.text("l4t_release", bytes: line("/etc/nv_tegra_release"))
+    json.text("kernel_release", bytes: line("/proc/sys/kernel/osrelease"))
+    // What nvpmodel last set: "pmode:0002".
+    let powerMode = line("/var/lib/nvpmodel/status")
     json.text("power_mode", bytes: powerMode)
+    json.text(
+      "power_mode_name", bytes: powerMode.flatMap { PowerModes.name(of: $0, root: root) })
   }
-}
 
-/// A power rail and where it comes from.
-struct RailFacts {
-  private let rail: PowerRailConfig
-  /// The directory of the sensor's nodes, its links followed where it lies under the root.
-  let directory: SystemPath
-  /// The sensor's address on its bus.
-  let chip: [UInt8]?
-  private let channel: Int64?
-  private let shuntMicroOhm: Int64?
-  /// nil where it is not known which rails add up to the module's power.
-  private let isInTotal: Bool?
-
-  static func all(of board: BoardConfig, root: Root) -> [RailFacts] {
+  /// The rails and where they come from, then the sensors with the settings that they have for the recording,
+  /// each once.
+  static func write(railsOf board: BoardConfig, root: Root, to json: inout JSONWriter) {
     let total = board.totalPowerRails
-    return board.powerRails.enumerated().map { index, rail in
-      RailFacts(rail, root: root, isInTotal: total.isEmpty ? nil : total.contains(index))
+    var sensors: [(directory: SystemPath, chip: [UInt8]?)] = []
+    json.array("rails") { json in
+      for (index, rail) in board.powerRails.enumerated() {
+        let parent = rail.currentPath.isEmpty ? SystemPath() : rail.currentPath.parent
+        // Links are followed where it lies under the root.
+        let resolved = root.inside(parent).flatMap { root.resolve($0) }
+        let directory = resolved?.path ?? parent
+        let chip = HwmonChip.busAddress(in: resolved?.inRoot ?? parent)
+        let channel = channel(rail.currentPath.lastComponent)
+        json.object { json in
+          json.text("label", rail.label)
+          json.path("voltage_path", rail.voltagePath)
+          json.path("current_path", rail.currentPath)
+          json.text("chip", bytes: chip)
+          json.number("channel", channel)
+          json.number(
+            "shunt_uohm",
+            channel.flatMap {
+              TextFile.integer(directory.appending(joined("shunt", decimal($0), "_resistor")))
+            })
+          // Null where it is not known which rails add up to the module's power.
+          json.flag("in_total", total.isEmpty ? nil : total.contains(index))
+        }
+        if !directory.isEmpty && !sensors.contains(where: { $0.directory == directory }) {
+          sensors.append((directory, chip))
+        }
+      }
     }
-  }
-
-  private init(_ rail: PowerRailConfig, root: Root, isInTotal: Bool?) {
-    self.rail = rail
-    self.isInTotal = isInTotal
-    let parent = rail.currentPath.isEmpty ? SystemPath() : rail.currentPath.parent
-    let resolved = root.inside(parent).flatMap { root.resolve($0) }
-    directory = resolved?.path ?? parent
-    chip = HwmonChip.busAddress(in: resolved?.inRoot ?? parent)
-    channel = Self.channel(rail.currentPath.lastComponent)
-    shuntMicroOhm = channel.flatMap { [directory] in
-      TextFile.integer(directory.appending("shunt\($0)_resistor"))
+    json.array("sensors") { json in
+      for sensor in sensors {
+        let refresh = SensorRefresh(besides: sensor.directory.appending("in1_input"))
+        json.object { json in
+          json.text("chip", bytes: sensor.chip)
+          json.path("path", sensor.directory)
+          json.number("update_interval_ms", refresh.milliseconds)
+          json.number("samples", refresh.samples)
+        }
+      }
     }
   }
 
@@ -68,99 +75,6 @@ struct RailFacts {
       guard let base = buffer.baseAddress else { return nil }
       var scanner = ByteScanner(base, count: buffer.count)
       return scanner.consume("curr") && scanner.isAtDigit ? scanner.integer() : nil
-    }
-  }
-
-  func write(to json: inout JSONWriter) {
-    json.object { json in
-      json.text("label", rail.label)
-      json.path("voltage_path", rail.voltagePath)
-      json.path("current_path", rail.currentPath)
-      json.text("chip", bytes: chip)
-      json.number("channel", channel)
-      json.number("shunt_uohm", shuntMicroOhm)
-      json.flag("in_total", isInTotal)
-    }
-  }
-}
-
-/// A power sensor with the settings that it has for the recording.
-struct SensorFacts {
-  private let directory: SystemPath
-  private let chip: [UInt8]?
-  private let refresh: SensorRefresh
-
-  /// Those that rails are read from, each once.
-  static func all(of rails: [RailFacts]) -> [SensorFacts] {
-    var sensors: [SensorFacts] = []
-    for rail in rails where !rail.directory.isEmpty {
-      if sensors.contains(where: { $0.directory == rail.directory }) { continue }
-      sensors.append(
-        SensorFacts(
-          directory: rail.directory, chip: rail.chip,
-          refresh: SensorRefresh(besides: rail.directory.appending("in1_input"))))
-    }
-    return sensors
-  }
-
-  func write(to json: inout JSONWriter) {
-    json.object { json in
-      json.text("chip", bytes: chip)
-      json.path("path", directory)
-      json.number("update_interval_ms", refresh.milliseconds)
-      json.number("samples", refresh.samples)
-    }
-  }
-}
-
-/// The clocks of the board at one moment.
-struct RunClocks {
-  private var policies: [Policy] = []
-  private let gpuHz: Int64?
-  private let emcHz: Int64?
-
-  private struct Policy {
-    let name: [UInt8]
-    let cpus: [UInt8]?
-    let kHz: Int64?
-  }
-
-  init(board: BoardConfig, root: Root) {
-    let cpufreq = SystemPath("/sys/devices/system/cpu/cpufreq")
-    for name in Directory.names(in: root.path(cpufreq))
-    where name.starts(with: Array("policy".utf8)) {
-      let policy = root.path(cpufreq.appending(bytes: name))
-      policies.append(
-        Policy(
-          name: name, cpus: TextFile.line(policy.appending("related_cpus")),
-          // cpuinfo_cur_freq would stall the core for half a millisecond.
-          kHz: TextFile.integer(policy.appending("scaling_cur_freq"))))
-    }
-    gpuHz = Self.gpuClock(besides: board.gpuLoadPath)
-    emcHz = board.emcClkRatePath.isEmpty ? nil : TextFile.integer(board.emcClkRatePath)
-  }
-
-  /// The devfreq entry is below the device that `load` belongs to.
-  private static func gpuClock(besides load: SystemPath) -> Int64? {
-    if load.isEmpty { return nil }
-    let devfreq = load.parent.appending("devfreq")
-    guard let entry = Directory.names(in: devfreq).first else { return nil }
-    return TextFile.integer(devfreq.appending(bytes: entry).appending("cur_freq"))
-  }
-
-  func write(_ name: StaticString, to json: inout JSONWriter) {
-    json.object(name) { json in
-      json.array("cpu") { json in
-        for policy in policies {
-          json.object { json in
-            json.text("policy", bytes: policy.name)
-            json.text("cpus", bytes: policy.cpus)
-            json.number("khz", policy.kHz)
-          }
-        }
-      }
-      json.number("gpu_hz", gpuHz)
-      json.number("emc_hz", emcHz)
     }
   }
 }

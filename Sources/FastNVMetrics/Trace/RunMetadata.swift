@@ -1,23 +1,20 @@
 /// Facts of the board and of the run, for the META chunk: gathered at the start, completed at the stop.
 /// docs/trace-format.md says what each means.
 ///
-/// Reads nodes: before the tiers begin and after they ended, on the thread that starts and stops.
+/// Reads nodes, on a thread that may wait for them.
 struct RunMetadata {
-  private let board: BoardConfig
-  private let configuration: EngineConfiguration
-  private let root: Root
-  private let machine: MachineFacts
-  private let rails: [RailFacts]
-  private let sensors: [SensorFacts]
+  /// What does not change, as members of an object.
+  private var facts = JSONWriter()
+  private let gpuLoadPath: SystemPath
   /// nil where nobody knew at the start that it would be asked for.
-  private let clocksAtStart: RunClocks?
+  private var clocksAtStart: RunClocks?
+  /// t = 0.
+  private var start: ClockReading?
   private var end: End?
 
   /// What is known at the stop.
-  private struct End {
-    let startMonotonicNanoseconds: UInt64
-    let startRealtimeNanoseconds: UInt64
-    let durationNanoseconds: UInt64
+  struct End {
+    let reading: ClockReading
     let gpuSource: GPUSource
     let clocks: RunClocks
   }
@@ -26,69 +23,69 @@ struct RunMetadata {
   ///
   /// - Parameter isStart: whether nothing was sampled yet.
   init(board: BoardConfig, configuration: EngineConfiguration, isStart: Bool) {
-    self.board = board
-    self.configuration = configuration
-    root = Root(board.root)
-    machine = MachineFacts(root: root)
-    let rails = RailFacts.all(of: board, root: root)
-    self.rails = rails
-    sensors = SensorFacts.all(of: rails)
+    let root = Root(board.root)
+    gpuLoadPath = board.gpuLoadPath
     clocksAtStart = isStart ? RunClocks(board: board, root: root) : nil
-  }
-
-  /// Adds what is known at the stop.
-  mutating func finish(header: TraceHeader, gpuSource: GPUSource) {
-    end = End(
-      startMonotonicNanoseconds: header.startMonotonicNanoseconds,
-      startRealtimeNanoseconds: header.startRealtimeNanoseconds,
-      durationNanoseconds: Clock.monotonic() &- header.startMonotonicNanoseconds,
-      gpuSource: gpuSource, clocks: RunClocks(board: board, root: root))
-  }
-
-  func chunk() -> TraceChunk {
-    var json = JSONWriter()
-    json.object { json in
-      json.text("library_version", FastNVMetricsVersion.text)
-      json.number("format_version", TraceFormat.version)
-      json.number("start_monotonic_ns", end?.startMonotonicNanoseconds)
-      json.number("start_realtime_ns", end?.startRealtimeNanoseconds)
-      json.number("duration_s", end.map { Double($0.durationNanoseconds) / 1e9 })
-      json.object("board") { json in
-        json.text("name", board.boardName)
-        json.number("cpu_cores", board.cpuCoreCount)
-        json.flag("detected", board.isDetected)
-        json.path("root", root.prefix)
-        machine.write(to: &json)
-      }
-      json.object("options") { configuration.write(to: &$0) }
-      json.array("rails") { json in
-        for rail in rails { rail.write(to: &json) }
-      }
-      json.array("sensors") { json in
-        for sensor in sensors { sensor.write(to: &json) }
-      }
-      json.array("zones") { json in
-        for zone in board.thermalZones {
-          json.object { json in
-            json.text("name", zone.name)
-            json.path("path", zone.tempPath)
-          }
+    facts.text("library_version", FastNVMetricsVersion.text)
+    facts.number("format_version", TraceFormat.version)
+    facts.object("board") { json in
+      json.text("name", board.boardName)
+      json.number("cpu_cores", board.cpuCoreCount)
+      json.flag("detected", board.isDetected)
+      json.path("root", root.prefix)
+      RunFacts.write(machine: root, to: &json)
+    }
+    facts.object("options") { configuration.write(to: &$0) }
+    RunFacts.write(railsOf: board, root: root, to: &facts)
+    facts.array("zones") { json in
+      for zone in board.thermalZones {
+        json.object { json in
+          json.text("name", zone.name)
+          json.path("path", zone.tempPath)
         }
       }
+    }
+    facts.object("emc") { json in
+      json.path("actmon_path", board.emcActmonPath)
+      json.path("rate_path", board.emcClkRatePath)
+    }
+  }
+
+  /// Adds when t = 0 was.
+  mutating func begin(at start: ClockReading) { self.start = start }
+
+  /// Adds what is known at the stop.
+  mutating func finish(_ end: End) { self.end = end }
+
+  func chunk(_ annotations: Annotations) -> TraceChunk {
+    var json = JSONWriter()
+    json.object { json in
+      json.members(facts)
+      json.number("start_monotonic_ns", start?.monotonic)
+      json.number("start_realtime_ns", start?.realtime)
+      json.number("start_boottime_ns", start?.boottime)
+      json.number("stop_monotonic_ns", end?.reading.monotonic)
+      json.number("stop_realtime_ns", end?.reading.realtime)
+      json.number("stop_boottime_ns", end?.reading.boottime)
+      json.number("duration_s", durationSeconds)
+      json.object("annotations") { json in
+        for entry in annotations.all { json.text(named: entry.key, entry.value) }
+      }
       json.object("gpu") { json in
-        json.path("load_path", board.gpuLoadPath)
+        json.path("load_path", gpuLoadPath)
         json.text("source", end.map { $0.gpuSource.name })
       }
-      json.object("emc") { json in
-        json.path("actmon_path", board.emcActmonPath)
-        json.path("rate_path", board.emcClkRatePath)
-      }
       json.object("clocks") { json in
-        clocksAtStart?.write("start", to: &json)
-        end?.clocks.write("stop", to: &json)
+        if let clocksAtStart { json.value("start", clocksAtStart.json) }
+        if let end { json.value("stop", end.clocks.json) }
       }
     }
     return TraceChunk(type: "META", payload: json.bytes)
+  }
+
+  private var durationSeconds: Double? {
+    guard let start, let end else { return nil }
+    return Double(end.reading.monotonic &- start.monotonic) / 1e9
   }
 }
 

@@ -76,7 +76,9 @@ extension TraceFiles {
   private var isNameTaken: Bool { location.status(of: location.name) != nil }
 
   static func recoverHint(_ path: SystemPath) -> String {
-    "what was recorded is kept: make room, then complete it with: fastnvmetrics recover \(path)"
+    joined(
+      "what was recorded is kept: make room, then complete it with: fastnvmetrics recover ",
+      path.description)
   }
 
   /// Appends what happened to phases as a chunk, however much of it there is.

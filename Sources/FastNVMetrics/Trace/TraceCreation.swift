@@ -81,9 +81,7 @@ extension TraceFiles {
   private static func setAside(
     _ location: borrowing TraceLocation
   ) throws(FNVMError) -> String {
-    let fd = location.name.withCString {
-      fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
-    }
+    let fd = location.open(location.name)
     if fd == -ErrorNumber.noEntry { return "" }
     // Whether somebody is recording there could not be found out.
     if fd < 0 { throw .io(-fd, "replace the trace", location.shown) }
@@ -104,12 +102,12 @@ extension TraceFiles {
       return TraceHeader(decoding: raw)
     }
     guard let header, header.isUnfinished else { return "" }
-    var suffix = ".unfinished-\(header.startRealtimeNanoseconds)"
+    var suffix = joined(".unfinished-", decimal(header.startRealtimeNanoseconds))
     // Boards without a clock of their own begin at the same time again and again.
     var copy = 1
     while location.status(of: location.name(suffix: suffix)) != nil {
       copy += 1
-      suffix = ".unfinished-\(header.startRealtimeNanoseconds)-\(copy)"
+      suffix = joined(".unfinished-", decimal(header.startRealtimeNanoseconds), "-", decimal(copy))
     }
     let error = location.setAside(suffix)
     if error != 0 {
@@ -127,11 +125,7 @@ extension TraceFiles {
     for suffix in TraceLocation.sidecarSuffixes {
       let name = location.name(suffix: suffix)
       location.remove(name)
-      let fd = name.withCString {
-        fnvm_sys_openat(
-          location.directory.rawValue, $0,
-          OpenFlag.write | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow, 0o666)
-      }
+      let fd = location.create(name)
       if fd < 0 {
         for (made, descriptor) in zip(TraceLocation.sidecarSuffixes, opened) {
           fnvm_sys_close(descriptor)
@@ -143,6 +137,9 @@ extension TraceFiles {
             ? "the files beside it need 13 bytes more than its own name" : "")
       }
       opened.append(fd)
+    }
+    for suffix in [TraceLocation.metadataSuffix, TraceLocation.newMetadataSuffix] {
+      location.remove(location.name(suffix: suffix))
     }
     return opened
   }

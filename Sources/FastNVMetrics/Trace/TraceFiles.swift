@@ -1,4 +1,5 @@
 internal import CFastNVMetricsShims
+internal import Synchronization
 
 /// The files of a trace that is not complete yet: the trace itself, with a header and the fast
 /// samples, one spool for each other stream, and the journal. docs/trace-format.md says what lies on
@@ -16,6 +17,10 @@ final class TraceFiles {
   /// An older trace that this one took the place of, −1: none. While it is open its blocks are not freed, which for a
   /// large one takes longer than all the rest of a start.
   private var replaced: CInt = -1
+  /// The metadata kept beside the trace, −1: none.
+  var metadata: CInt = -1
+  /// The disk was not made to keep it yet.
+  let hasNewMetadata = Atomic<Bool>(false)
   /// What a crashed trace was renamed with that was found at the path; empty where there was none.
   private let asideSuffix: String
 
@@ -51,6 +56,7 @@ final class TraceFiles {
 
   deinit {
     for stream in TraceStream.spooled { fnvm_sys_close(streams[stream.rawValue].descriptor) }
+    fnvm_sys_close(metadata)
     streams.deallocate()
     letGoOfReplaced()
     fnvm_sys_close_in_children(trace.rawValue, false)
@@ -121,6 +127,7 @@ final class TraceFiles {
   /// - Returns: 0 or the first errno.
   func flush() -> CInt {
     var first: CInt = 0
+    first = flushMetadata()
     // The journal last: what it vouches for is there then.
     var files = (0..<TraceStream.count).map { streams[$0].descriptor }
     if let journal { files.append(journal.rawDescriptor) }
@@ -146,9 +153,12 @@ final class TraceFiles {
     }
     if let journal {
       remove(journal.rawDescriptor, named: TraceLocation.journalSuffix)
-    } else {
-      location.remove(location.name(suffix: TraceLocation.journalSuffix))
+      remove(metadata, named: TraceLocation.metadataSuffix)
+      return
     }
+    for suffix in [
+      TraceLocation.journalSuffix, TraceLocation.metadataSuffix, TraceLocation.newMetadataSuffix,
+    ] { location.remove(location.name(suffix: suffix)) }
   }
 
   private func remove(_ descriptor: CInt, named suffix: String) {

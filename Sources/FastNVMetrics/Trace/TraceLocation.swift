@@ -61,16 +61,33 @@ struct TraceLocation: ~Copyable {
     return mine.inode == there.inode && mine.device == there.device
   }
 
-  static var journalSuffix: String { ".fnvm-journal" }
+  /// Makes a new file. A descriptor, or a negative errno.
+  func create(_ name: SystemPath) -> CInt {
+    name.withCString {
+      fnvm_sys_openat(
+        directory.rawValue, $0,
+        OpenFlag.write | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow, 0o666)
+    }
+  }
 
-  /// What is put behind the trace's name for the files beside it.
+  /// Opens a file to read it, without waiting for whatever else may be there. A descriptor, or a negative errno.
+  func open(_ name: SystemPath) -> CInt {
+    name.withCString { fnvm_sys_openat(directory.rawValue, $0, OpenFlag.nonBlocking, 0) }
+  }
+
+  static var journalSuffix: String { ".fnvm-journal" }
+  static var metadataSuffix: String { ".fnvm-meta" }
+  /// Of metadata that is not all written yet.
+  static var newMetadataSuffix: String { ".fnvm-newmeta" }
+
+  /// What is put behind the trace's name for the files that are beside it from the start.
   static var sidecarSuffixes: [String] {
     TraceStream.spooled.compactMap { $0.spoolSuffix } + [journalSuffix]
   }
 
   /// Renames a trace and what is beside it. 0 or the errno of the trace's own renaming.
   func setAside(_ suffix: String) -> CInt {
-    for sidecar in Self.sidecarSuffixes {
+    for sidecar in Self.sidecarSuffixes + [Self.metadataSuffix] {
       rename(name(suffix: sidecar), to: name(suffix: suffix + sidecar))
     }
     return rename(name, to: name(suffix: suffix))
@@ -78,7 +95,7 @@ struct TraceLocation: ~Copyable {
 
   /// The opposite of `setAside`.
   func putBack(_ suffix: String) {
-    for sidecar in Self.sidecarSuffixes {
+    for sidecar in Self.sidecarSuffixes + [Self.metadataSuffix] {
       rename(name(suffix: suffix + sidecar), to: name(suffix: sidecar))
     }
     rename(name(suffix: suffix), to: name)

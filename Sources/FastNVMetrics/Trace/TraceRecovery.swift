@@ -39,6 +39,7 @@ extension Trace {
     // Between opening and locking, a new recorder may have set it aside: the spools are its own then.
     guard location.holds(trace.rawValue, at: location.name) else { throw TraceFiles.busy(path) }
 
+    let metadata = try TraceFiles.keptMetadata(location)
     let sidecars = try openSidecars(location)
     let spools = Array(sidecars.dropLast())
     let journal = OwnedDescriptor(owning: sidecars[spools.count])
@@ -75,7 +76,7 @@ extension Trace {
       header.droppedSamples = isFar ? .max : sum
     }
     let files = TraceFiles(location, trace: trace, spools: spools, recordCounts: good)
-    try files.complete(header)
+    try files.complete(header, chunks: [metadata].compactMap { $0 })
     return true
   }
 
@@ -115,13 +116,10 @@ extension Trace {
   ) throws(FNVMError) -> [CInt] {
     var opened: [CInt] = []
     for suffix in TraceLocation.sidecarSuffixes {
-      let fd = location.name(suffix: suffix).withCString {
-        fnvm_sys_openat(location.directory.rawValue, $0, OpenFlag.nonBlocking, 0)
-      }
+      let fd = location.open(location.name(suffix: suffix))
       if fd < 0 && fd != -ErrorNumber.noEntry {
         for descriptor in opened { fnvm_sys_close(descriptor) }
-        throw .io(
-          -fd, "open the files beside the trace", location.shown, hint: "nothing was changed")
+        throw TraceFiles.unreadable(-fd, location)
       }
       opened.append(max(fd, -1))
     }

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import click
 
-from .exits import CODES, interrupted, reported
+from .. import __version__
+from .exits import CODES, Failure, interrupted, reported
 
 __all__ = ["commands", "main"]
 
 #: Subcommands by what they are for: each is `command` of the module of that name.
 SECTIONS = {
-    "Record": ("record", "recover"),
+    "Record": ("record", "stat", "recover"),
     "Look": ("report", "info", "compare"),
     "Hand on": ("export",),
     "Board": ("doctor", "boards", "simulate"),
@@ -71,7 +72,7 @@ class Commands(click.Group):
     epilog=_EPILOG + "\n".join(f"  {code:<5} {meaning}" for code, meaning in CODES.items()),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="fastnvmetrics", prog_name="fastnvmetrics")
+@click.version_option(__version__, prog_name="fastnvmetrics")
 def commands() -> None:
     """Profiler for NVIDIA Jetson Orin boards: GPU, CPU, memory, power and temperature,
     millisecond by millisecond, and what it cost in joules.
@@ -90,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Failure as failure:
+        failure.show()
+        return failure.code
     except KeyboardInterrupt:
         return interrupted()
     return 0

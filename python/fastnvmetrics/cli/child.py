@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .exits import CANNOT_RUN, NOT_FOUND, Failure
+
+if TYPE_CHECKING:
+    import resource
 
 __all__ = ["Child", "check_command"]
 
@@ -55,13 +58,12 @@ class Child:
         self.elapsed_s = 0.0
         self.usage: resource.struct_rusage | None = None
         try:
-            # Ours are blocked, for `signals.wait`; and Python ignores two that others do not.
+            # Python ignores two that others do not.
             self._pid = os.posix_spawnp(
                 command[0],
                 list(command),
                 os.environ,
                 file_actions=actions,
-                setsigmask=[],
                 setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
         except OSError as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ..analysis import summarize
 from ..comparison import compare
 from .options import json_option, traces_argument
 from .output import print_json
+from .summaries import summary_of
 
 __all__ = ["command"]
 
@@ -39,7 +39,7 @@ def command(traces: tuple[str, ...], against: tuple[str, ...], as_json: bool) ->
         raise click.UsageError("one trace cannot be compared: name another, or --against it")
     a = traces if against else traces[:1]
     others = [against] if against else [(other,) for other in traces[1:]]
-    summaries = {path: summarize(path) for path in dict.fromkeys([*traces, *against])}
+    summaries = {path: summary_of(path) for path in dict.fromkeys([*traces, *against])}
     first = ", ".join(a)
     found = [
         (", ".join(b), compare([summaries[path] for path in a], [summaries[path] for path in b]))

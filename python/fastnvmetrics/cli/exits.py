@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
-from typing import IO, Any
 
 import click
 
@@ -47,17 +45,17 @@ CODES = {
 _FORMAT, _UNFINISHED = -9, -10  # FNVM_E_FORMAT, FNVM_E_UNFINISHED of fastnvmetrics.h
 
 
-class Failure(click.ClickException):
+class Failure(Exception):
     """What ends the command: one line, and an exit code."""
 
     def __init__(self, message: str, code: int = FAILED) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.code = code
 
-    def show(self, file: IO[Any] | None = None) -> None:
+    def show(self) -> None:
         """Say it."""
         name = click.style("fastnvmetrics:", fg="red", bold=True)
-        click.echo(f"{name} {printable(self.message)}", file=file or sys.stderr)
+        click.echo(f"{name} {printable(str(self))}", err=True)
 
 
 @contextlib.contextmanager
@@ -90,7 +88,11 @@ def code_of(error: BaseException) -> int:
 def sentence(error: BaseException) -> str:
     """Return what an error says, as a line without Python's words around it."""
     if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
-        name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else error.filename
+        name = (
+            os.fsdecode(error.filename)
+            if isinstance(error.filename, (str, bytes))
+            else error.filename
+        )
         return f"{name}: {error.strerror}"
     return str(error) or type(error).__name__
 

@@ -99,7 +99,9 @@ def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
             for found in _flat(item, f"{name}.{key}" if name else str(key))
         ]
     if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return [found for index, item in enumerate(value) for found in _flat(item, f"{name}[{index}]")]
+        return [
+            found for index, item in enumerate(value) for found in _flat(item, f"{name}[{index}]")
+        ]
     return [(name, value)]
 
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-__all__ = ["Duration", "Size", "board_options", "json_option", "trace_argument", "traces_argument"]
+__all__ = [
+    "Duration",
+    "ParamType",
+    "Size",
+    "board_options",
+    "json_option",
+    "trace_argument",
+    "traces_argument",
+]
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # of click 8.0 it is no generic type
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,7 +53,7 @@ def board_options(command: Command) -> Command:
     )(command)
 
 
-class _Measure(click.ParamType):
+class _Measure(ParamType):
     """A number with a unit behind it."""
 
     units: dict[str, float] = {}

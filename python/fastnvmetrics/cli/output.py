@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import click
 from .._table import printable, table
 from ..summary import jsonable
 
-__all__ = ["print_json", "print_lines", "print_table", "progress", "say"]
+__all__ = ["print_json", "print_lines", "print_table", "progress", "say", "working"]
 
 #: Progress is shown from here on, in seconds: what is quicker needs none.
 _PATIENCE = 1.0
@@ -65,10 +66,40 @@ def progress(label: str) -> Iterator[Callable[[float], None]]:
         done = max(0.0, min(share, 1.0))
         left = (now - begun) * (1 / done - 1) if done > 0 else 0.0
         bar = "#" * int(30 * done)
-        click.echo(f"\r{label}  [{bar:<30}] {100 * done:3.0f} %  {left:.0f} s left \x1b[K", nl=False, err=True)
+        click.echo(
+            f"\r{label}  [{bar:<30}] {100 * done:3.0f} %  {left:.0f} s left \x1b[K",
+            nl=False,
+            err=True,
+        )
 
     try:
         yield update
     finally:
         if shown:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+@contextlib.contextmanager
+def working(label: str) -> Iterator[None]:
+    """Show for how long the block has been running, on a terminal, once that is a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    begun = time.monotonic()
+    done = threading.Event()
+
+    def show() -> None:
+        if done.wait(_PATIENCE):
+            return
+        while not done.wait(0.2):
+            seconds = time.monotonic() - begun
+            click.echo(f"\r{printable(label)}  {seconds:.0f} s \x1b[K", nl=False, err=True)
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+    thread = threading.Thread(target=show, name="fnvm-working", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -12,11 +12,11 @@ import click
 
 from ..recorder import NVMetrics
 from .child import Child, check_command
-from .exits import RECORDER_FAILED, Failure, code_of, sentence
+from .exits import RECORDER_FAILED, Failure, reported
 from .options import Duration
 from .output import say
 from .recorder_options import RecorderOptions, recorder_options
-from .signals import Timer, blocked, notified_of, wait
+from .signals import Timer, caught, notified_of, wait
 
 __all__ = ["command"]
 
@@ -39,8 +39,12 @@ Examples:
     type=click.Path(dir_okay=False),
     help="Where the trace goes; else fastnvmetrics-DATE-TIME.bin.",
 )
-@click.option("--duration", metavar="S", type=Duration(), help="How long at most: 90, 1.5s, 10m, 1h.")
-@click.option("--pid", metavar="PID", type=click.IntRange(1), help="Record as long as this process lives.")
+@click.option(
+    "--duration", metavar="S", type=Duration(), help="How long at most: 90, 1.5s, 10m, 1h."
+)
+@click.option(
+    "--pid", metavar="PID", type=click.IntRange(1), help="Record as long as this process lives."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 @recorder_options
 @click.argument("command_line", metavar="[--] [COMMAND...]", nargs=-1, type=click.UNPROCESSED)
@@ -66,16 +70,17 @@ def command(
         check_command(command_line)
     path = output or time.strftime("fastnvmetrics-%Y%m%d-%H%M%S.bin")
     child: Child | None = None
-    with blocked(), failing_as(RECORDER_FAILED if command_line else None):
+    with caught(), reported(RECORDER_FAILED if command_line else None):
         with contextlib.ExitStack() as stack:
             if pid is not None:
                 stack.enter_context(_process(pid))
-            recorder = options.recorder(path)
+            recorder = options.recorder(path, command_line)
             with started(recorder):
                 if command_line:
                     with recorder.phase("command"):
                         child = Child(command_line)
                         wait(child=child, duration=duration)
+                    recorder.annotate("exit_code", str(child.exit_code))
                 else:
                     timers = [] if quiet or not sys.stderr.isatty() else [_progress(recorder)]
                     wait(duration=duration, timers=timers)
@@ -96,15 +101,6 @@ def started(recorder: NVMetrics) -> Iterator[None]:
         finally:
             for notice in recorder.notices:
                 say(notice)
-
-
-@contextlib.contextmanager
-def failing_as(code: int | None) -> Iterator[None]:
-    """Give failures of the recorder an exit code that no command has."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Failure(sentence(error), code or code_of(error)) from error
 
 
 @contextlib.contextmanager

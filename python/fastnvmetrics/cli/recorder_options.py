@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import os
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,18 +13,19 @@ import click
 
 from ..board import BoardConfig, detect_board, get_board_config
 from ..recorder import NVMetrics
-from .options import Duration, board_options
+from .options import Duration, ParamType, board_options
 
 __all__ = ["RecorderOptions", "recorder_options"]
 
 _RATE = click.IntRange(1, 20000)
+_LONGEST_KEY, _LONGEST_VALUE = 64, 4096  # bytes, of an annotation
 _SOURCES = {
-    "gpu": "GPU load",
-    "ram": "RAM",
-    "emc": "memory controller",
-    "voltage": "rail voltages",
-    "current": "rail currents",
-    "thermal": "thermal zones",
+    "gpu": "GPU load is",
+    "ram": "RAM is",
+    "emc": "the memory controller is",
+    "voltage": "rail voltages are",
+    "current": "rail currents are",
+    "thermal": "thermal zones are",
 }
 
 
@@ -49,12 +52,17 @@ class RecorderOptions:
     rail_samples: int
     notes: tuple[tuple[str, str], ...]
 
-    def recorder(self, path: str) -> NVMetrics:
-        """Return a recorder to that path, which has not begun, with the metadata and statistics of the command line."""
+    def recorder(self, path: str, command_line: Sequence[str] = ()) -> NVMetrics:
+        """Return a recorder to that path, which has not begun; its traces will say what was run and noted."""
         chosen = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("board", "root", "notes"):
             del chosen[name]
-        return NVMetrics(path, board=self.found_board(), stats=True, **chosen)
+        recorder = NVMetrics(path, board=self.found_board(), stats=True, **chosen)
+        if command_line:
+            recorder.annotate("command", _fitting(shlex.join(command_line)))
+        for key, value in self.notes:
+            recorder.annotate(key, value)
+        return recorder
 
     def found_board(self) -> BoardConfig:
         """Return the board that was named or is detected."""
@@ -63,7 +71,13 @@ class RecorderOptions:
         return detect_board(root=self.root)
 
 
-class Note(click.ParamType):
+def _fitting(text: str) -> str:
+    """Return as much of a text as an annotation has room for; what is no text of Unicode is replaced."""
+    known = text.encode("utf-8", "replace").replace(b"\0", b"")
+    return known[:_LONGEST_VALUE].decode("utf-8", "ignore")
+
+
+class Note(ParamType):
     """``KEY=VALUE``."""
 
     name = "note"
@@ -75,6 +89,9 @@ class Note(click.ParamType):
         key, found, text = str(value).partition("=")
         if not found or not key:
             self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
+        for part, limit in ((key, _LONGEST_KEY), (text, _LONGEST_VALUE)):
+            if len(os.fsencode(part)) > limit:
+                self.fail(f"{part[:20]!r}… is longer than {limit} bytes", param, ctx)
         return key, text
 
 
@@ -111,7 +128,7 @@ def _options() -> list[Callable[[Any], Any]]:
             type=click.IntRange(0, 20000),
             default=0,
             metavar="HZ",
-            help=f"How often {what} is read inside of its tier; 0: at every tick.",
+            help=f"How often {what} read inside of its tier; 0: at every tick.",
         )
         for name, what in _SOURCES.items()
     ]

@@ -7,7 +7,7 @@ import click
 from ..recorder import recover
 from .exits import Failure, code_of, sentence
 from .options import json_option, traces_argument
-from .output import print_json, print_lines
+from .output import print_json, print_lines, working
 
 __all__ = ["command"]
 
@@ -33,7 +33,8 @@ def command(ctx: click.Context, traces: tuple[str, ...], as_json: bool) -> None:
     failure = 0
     for path in traces:
         try:
-            done.append({"path": path, "recovered": recover(path)})
+            with working(f"recovering {path}"):
+                done.append({"path": path, "recovered": recover(path)})
         except (OSError, ValueError, RuntimeError) as error:
             Failure(sentence(error)).show()
             failure = code_of(error)
@@ -41,6 +42,9 @@ def command(ctx: click.Context, traces: tuple[str, ...], as_json: bool) -> None:
         print_json(done)
     else:
         print_lines(
-            [f"{one['path']}: {'recovered' if one['recovered'] else 'complete already'}" for one in done]
+            [
+                f"{one['path']}: {'recovered' if one['recovered'] else 'complete already'}"
+                for one in done
+            ]
         )
     ctx.exit(failure)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ..analysis import summarize
 from .exits import Failure
 from .options import json_option, trace_argument
 from .output import print_json
+from .summaries import summary_of
 
 __all__ = ["command"]
 
@@ -28,7 +28,7 @@ def command(trace: str, name: str | None, as_json: bool) -> None:
     """Print what a trace comes to: a line for each phase with its joules and their uncertainty, mean power, GPU, CPU
     and memory controller utilisation, the RAM peak and the hottest zone; then the rails.
     """
-    summary = summarize(trace)
+    summary = summary_of(trace)
     if name is None:
         if as_json:
             print_json(summary)

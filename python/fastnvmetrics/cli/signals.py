@@ -11,18 +11,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from .. import _native
 from .child import Child
 
-__all__ = ["ENDING", "Timer", "blocked", "notified_of", "wait"]
+__all__ = ["ENDING", "Timer", "caught", "notified_of", "wait"]
+
+
+def _known(*names: str) -> tuple[int, ...]:
+    """Return the signals that there are: help and traces are for other systems too."""
+    return tuple(int(getattr(signal, name)) for name in names if hasattr(signal, name))
+
 
 #: What ends a recording that has no command.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_ALL = (
-    *ENDING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT, signal.SIGCHLD,
-)  # fmt: skip
+ENDING = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+_ALL = (*ENDING, *_known("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGCHLD"))
 #: Seconds that a command has to end in, once its time is over, before it is killed.
 _PATIENCE = 5.0
-_FROM_KERNEL = 0x80  # SI_KERNEL: the terminal sent it, to the command as well
+
+# The pipe that they are written to: handlers are the process's, and so is it.
+_notes: list[int] = []
 
 
 @dataclass
@@ -38,16 +45,19 @@ class Timer:
 
 
 @contextlib.contextmanager
-def blocked() -> Iterator[None]:
-    """Have signals wait until `wait` takes them; for the main thread, before others are started."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+def caught() -> Iterator[None]:
+    """Keep signals for `wait`, in the main thread: none interrupts the block, not even Ctrl-C."""
+    native = _native.load()
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    _notes[:] = [reader]
+    native.catch_signals(_ALL, writer)
     try:
         yield
     finally:
-        # What nobody waited for any more must not end us while traces are completed.
-        while signal.sigtimedwait(_ALL, 0) is not None:
-            pass
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        native.release_signals()
+        _notes.clear()
+        os.close(reader)
+        os.close(writer)
 
 
 def wait(
@@ -58,7 +68,7 @@ def wait(
     on_usr1: Callable[[], None] | None = None,
 ) -> None:
     """Wait for the end of a command, of the time, or of whoever `notified_of` tells about; without a command for Ctrl-C
-    or SIGTERM too. In a block of `blocked`.
+    or SIGTERM too. In a block of `caught`.
 
     Parameters
     ----------
@@ -86,21 +96,30 @@ def wait(
                 timer.due = max(timer.due + timer.interval, now)
                 timer.action()
         moments = [timer.due for timer in timers] + ([] if deadline is None else [deadline])
-        pause = min(moments, default=now + 3600) - time.monotonic()
-        found = signal.sigtimedwait(_ALL, max(pause, 0))
-        if found is None:
-            continue
-        number = found.si_signo
-        if number == signal.SIGCHLD:
-            if child is None or child.has_ended():
+        for number, is_from_kernel in _next_signals(
+            min(moments, default=now + 3600) - time.monotonic()
+        ):
+            if number == signal.SIGCHLD:
+                if child is None or child.has_ended():
+                    return
+            elif number == signal.SIGUSR1 and on_usr1 is not None:
+                on_usr1()
+            elif child is not None:
+                # What the terminal sends, the command gets by itself.
+                if not is_from_kernel:
+                    child.send(number)
+            elif number in ENDING:
                 return
-        elif number == signal.SIGUSR1 and on_usr1 is not None:
-            on_usr1()
-        elif child is not None:
-            if found.si_code != _FROM_KERNEL:
-                child.send(number)
-        elif number in ENDING:
-            return
+
+
+def _next_signals(patience: float) -> list[tuple[int, bool]]:
+    """Return the signals that came, once there are any or so many seconds are over."""
+    [reader] = _notes
+    ready, _, _ = select.select([reader], [], [], max(patience, 0))
+    if not ready:
+        return []
+    notes = os.read(reader, 4096)
+    return [(number, bool(kernel)) for number, kernel in zip(notes[::2], notes[1::2])]
 
 
 @contextlib.contextmanager

@@ -12,12 +12,12 @@ from ..simulate.directory import RefusedDirectory
 from ..simulate.options import SimulationOptions
 from ..simulate.simulation import run
 from .exits import Failure
-from .options import Duration
+from .options import Duration, ParamType
 
 __all__ = ["command"]
 
 
-class Cores(click.ParamType):
+class Cores(ParamType):
     """Numbers of cores: ``1,5``."""
 
     name = "cores"
@@ -52,15 +52,33 @@ Examples:
     show_default=True,
     help="The release whose nodes it has: JetPack 5, 6 or 7.",
 )
-@click.option("--duration", metavar="S", type=Duration(), help="End after this long; else at Ctrl-C.")
+@click.option(
+    "--duration", metavar="S", type=Duration(), help="End after this long; else at Ctrl-C."
+)
 @click.option("--static", is_flag=True, help="Write the tree and exit.")
 @click.option(
-    "--offline-cores", metavar="N,N", type=Cores(), default=(), help="Cores without a line in /proc/stat."
+    "--offline-cores",
+    metavar="N,N",
+    type=Cores(),
+    default=(),
+    help="Cores without a line in /proc/stat.",
 )
 @click.option(
-    "--hwmon-first", metavar="N", type=int, default=3, show_default=True, help="The first power monitor's number."
+    "--hwmon-first",
+    metavar="N",
+    type=int,
+    default=3,
+    show_default=True,
+    help="The first power monitor's number.",
 )
-@click.option("--no-emc", "emc", is_flag=True, default=True, flag_value=False, help="No memory controller nodes.")
+@click.option(
+    "--no-emc",
+    "emc",
+    is_flag=True,
+    default=True,
+    flag_value=False,
+    help="No memory controller nodes.",
+)
 @click.option("--cv-zones-off", is_flag=True, help="cv0 to cv2 powered down.")
 @click.option("--foreign-zone", is_flag=True, help="Another driver's thermal zone comes first.")
 # For Simulator: a simulation must not outlive a test that was killed.
