@@ -18,7 +18,7 @@ from ._repeats import Figure, energy, mean_power, repeats
 from ._settings import settings_of
 from .summary import PhaseGroup, PhaseSummary, RailSummary, Summary, ZoneSummary
 
-__all__ = ["summarize"]
+__all__ = ["Analysis", "summarize"]
 
 WHOLE = "(whole)"
 
@@ -68,10 +68,10 @@ def summarize(trace: TraceLike) -> Summary:
         raise ValueError(
             'this trace was read with align="fast", which repeats readings: read it without'
         )
-    return _Analysis(data).summary()
+    return Analysis(data).summary()
 
 
-class _Analysis:
+class Analysis:
     """A trace, with what is worked out once for all of its phases."""
 
     def __init__(self, trace: Any) -> None:

@@ -18,6 +18,7 @@ __all__ = ["commands", "main"]
 SECTIONS = {
     "Record": ("record", "stat", "recover"),
     "Look": ("report", "info", "compare"),
+    "Hand on": ("export",),
     "Board": ("doctor", "boards", "simulate"),
     "Shell": ("completion",),
 }
