@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from .exits import CODES, Failure, interrupted, reported
+from .output import notices
 
 __all__ = ["commands", "main"]
 
@@ -62,7 +63,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a subcommand; what fails is said in one line, with an exit code."""
-        with reported():
+        with notices(), reported():
             return super().invoke(ctx)
 
 

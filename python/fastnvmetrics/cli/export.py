@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import click
 
 from ..export import FORMATS, export_dataset, export_trace, format_of
 from .exits import Failure, code_of, sentence
-from .options import Duration, traces_argument
+from .options import Moment, traces_argument
 from .output import progress, say
 
 __all__ = ["command"]
@@ -59,13 +57,13 @@ Formats:
     "aligned unless told otherwise; JSON has the three tiers.",
 )
 @click.option(
-    "--from", "begin_s", metavar="TIME", type=Duration(), help="Leave out what was before."
+    "--from", "begin_s", metavar="TIME", type=Moment(), help="Leave out what was before."
 )
 @click.option(
     "--until",
     "end_s",
     metavar="TIME",
-    type=Duration(),
+    type=Moment(),
     help="Leave out what was from then on. Both since the recording began: 90, 1.5s, 10m.",
 )
 @click.option("--phase", metavar="NAME", help="Leave out what was outside of phases of this name.")
@@ -121,7 +119,7 @@ def command(
     failure = 0
     for trace, target in zip(traces, targets):
         try:
-            with _notices(), progress(trace if target == "-" else f"{trace} to {target}") as tell:
+            with progress(trace if target == "-" else f"{trace} to {target}") as tell:
                 if is_dataset:
                     _add(trace, target, device, tell)
                 else:
@@ -137,15 +135,6 @@ def command(
         if target != "-":
             say(f"{trace}: written to {target}")
     ctx.exit(failure)
-
-
-@contextlib.contextmanager
-def _notices() -> Iterator[None]:
-    """Say what the library warns of, such as a chunk that is damaged, in a line."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", RuntimeWarning)
-        warnings.showwarning = lambda message, *_, **__: say(str(message))
-        yield
 
 
 def _dataset(output: str | None, options: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import click
 
 __all__ = [
     "Duration",
+    "Moment",
     "ParamType",
     "Size",
     "board_options",
@@ -82,6 +83,13 @@ class Duration(_Measure):
     what = "length of time: 90, 500ms, 1.5s, 10m, 1h or 2d"
     units = {"": 1, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
     most = 1e9
+
+
+class Moment(Duration):
+    """Seconds since a recording began, 0 among them."""
+
+    name = "moment"
+    least = -1.0
 
 
 class Size(_Measure):
