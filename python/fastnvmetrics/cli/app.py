@@ -16,7 +16,7 @@ __all__ = ["commands", "main"]
 #: Subcommands by what they are for: each is `command` of the module of that name.
 SECTIONS = {
     "Record": ("record", "recover"),
-    "Look": ("report", "info", "compare"),
+    "Look": ("report", "info", "compare", "plot", "top"),
     "Board": ("doctor", "boards", "simulate"),
     "Shell": ("completion",),
 }

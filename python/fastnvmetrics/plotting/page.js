@@ -1,0 +1,459 @@
+// Draws the trace that the page holds. What is visible is made an envelope of about a column a pixel, anew at each
+// zoom: so it is quick however many samples there are, no spike is lost, and a closer look shows the samples.
+"use strict";
+(() => {
+  const COLUMNS = 1400, CORE_COLUMNS = 700, MOST_SHADES = 250;
+  const LEFT = 58, RIGHT = 172, TOP = 6, BOTTOM = 44, GAP = 26, LANE = 22, LETTER = 7;
+  const HEIGHTS = { utilisation: 160, power: 170, temperature: 130, "RAM used": 80 };
+  const MIXED = "#9aa0a6";
+  const THEMES = {
+    light: { ink: "#1b1f24", pale: "#57606a", grid: "#e6e9ed", paper: "#ffffff", mark: "#8c3b12", shade: 0.13 },
+    dark: { ink: "#e6e9ed", pale: "#9aa4af", grid: "#2a2f36", paper: "#14171b", mark: "#f0a07a", shade: 0.17 },
+  };
+  const ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u2: Uint16Array, u1: Uint8Array };
+
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const plot = document.getElementById("plot");
+  const whole = document.getElementById("whole");
+  const times = data.times.map(unpacked);
+  for (const panel of data.panels)
+    for (const line of panel.lines) {
+      line.mean = unpacked(line.mean);
+      line.low = line.low ? unpacked(line.low) : line.mean;
+      line.high = line.high ? unpacked(line.high) : line.mean;
+    }
+  if (data.cores) data.cores.rows = data.cores.rows.map(unpacked);
+  const phases = data.phases, marks = data.marks;
+  for (const key of ["begin_s", "end_s", "lane", "name", "count"]) phases[key] = unpacked(phases[key]);
+  marks.time_s = unpacked(marks.time_s);
+  for (const note of data.notes) {
+    const line = document.createElement("p");
+    line.textContent = note;
+    document.getElementById("notes").append(line);
+  }
+
+  const hasLabels = marks.labels.some((label) => label);
+  const lanes = phases.lanes + (hasLabels ? 1 : 0);
+  const rows = [];
+  if (lanes) rows.push({ kind: "strip", height: LANE * lanes });
+  data.panels.forEach((panel, at) => {
+    const legend = 19 * panel.lines.length + 4;
+    rows.push({ kind: "panel", panel, height: Math.max(HEIGHTS[panel.title] || 120, legend) });
+    if (at === 0 && data.cores) rows.push(coresRow());
+  });
+  if (!data.panels.length && data.cores) rows.push(coresRow());
+  const height = TOP + BOTTOM + rows.reduce((sum, row) => sum + row.height + GAP, 0);
+  let below = height - TOP;
+  rows.forEach((row, at) => {
+    below -= GAP;
+    row.top = (below - BOTTOM) / (height - TOP - BOTTOM);
+    below -= row.height;
+    row.bottom = Math.max(0, (below - BOTTOM) / (height - TOP - BOTTOM));
+    row.axis = at ? `y${at + 1}` : "y";
+    row.legend = at ? `legend${at + 1}` : "legend";
+  });
+
+  let range = fragment() || [data.begin_s, data.end_s];
+  let theme = window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const hidden = new Set();
+  let drawing = false;
+
+  function coresRow() {
+    return { kind: "cores", height: Math.max(60, 9 * data.cores.rows.length) };
+  }
+
+  function unpacked(array) {
+    const text = atob(array.base64), bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+    const values = new ARRAYS[array.kind](bytes.buffer);
+    if (array.step === undefined) return values;
+    return Float32Array.from(values, (value) => (value === 65535 ? NaN : value * array.step));
+  }
+
+  // The first place in rising times that is at or behind one.
+  function place(sorted, time) {
+    let low = 0, high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle] < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  // Columns of rows first to last: where each begins. A row that is a gap is a column of its own.
+  function columnsOf(time, first, last, count) {
+    const starts = [], width = (range[1] - range[0]) / count;
+    let column = NaN;
+    for (let at = first; at < last; at++) {
+      const here = Math.floor((time[at] - range[0]) / width);
+      if (here !== column) starts.push(at);
+      column = here;
+    }
+    starts.push(last);
+    return starts;
+  }
+
+  function envelope(time, line, first, last, starts) {
+    const x = [], y = [], ends = [], bandX = [], bandY = [];
+    const count = starts ? starts.length - 1 : last - first;
+    for (let at = 0; at < count; at++) {
+      const begin = starts ? starts[at] : first + at, end = starts ? starts[at + 1] : begin + 1;
+      let low = Infinity, high = -Infinity, sum = 0, known = 0, sumTime = 0, gap = false;
+      for (let row = begin; row < end; row++) {
+        const value = line.mean[row];
+        if (value !== value) { gap = true; continue; }
+        if (line.low[row] < low) low = line.low[row];
+        if (line.high[row] > high) high = line.high[row];
+        sum += value;
+        sumTime += time[row];
+        known++;
+      }
+      if (known) {
+        const middle = sumTime / known;
+        x.push(middle);
+        y.push(sum / known);
+        ends.push([low, high]);
+        if (high > low) {
+          bandX.push(middle, middle);
+          bandY.push(low, high);
+        } else if (bandX.length && bandY[bandY.length - 1] !== null) {
+          bandX.push(middle);
+          bandY.push(null);
+        }
+      }
+      if (gap) {
+        const when = known ? time[end - 1] : time[begin];
+        x.push(when);
+        y.push(null);
+        ends.push([null, null]);
+        bandX.push(when);
+        bandY.push(null);
+      }
+    }
+    return { x, y, ends, bandX, bandY };
+  }
+
+  function panelTraces(row, colors) {
+    const panel = row.panel, time = times[panel.time], traces = [];
+    // One more on either side, so that lines go to the edge.
+    const first = Math.max(0, place(time, range[0]) - 1), last = Math.min(time.length, place(time, range[1]) + 1);
+    const starts = last - first > 2 * COLUMNS ? columnsOf(time, first, last, COLUMNS) : null;
+    const isExact = panel.is_exact && !starts;
+    const digits = panel.unit === "%" || panel.unit === "°C" ? ".1f" : ".3f";
+    panel.lines.forEach((line) => {
+      const found = envelope(time, line, first, last, starts);
+      const color = line.color || colors.ink, key = `${panel.title}/${line.label}`;
+      const common = {
+        type: "scatter", xaxis: "x", yaxis: row.axis, legend: row.legend, legendgroup: key,
+        visible: hidden.has(key) ? "legendonly" : true,
+      };
+      if (!isExact)
+        traces.push({
+          ...common, x: found.bandX, y: found.bandY, mode: "lines", showlegend: false, hoverinfo: "skip",
+          opacity: 0.3, line: { color, width: 1 },
+        });
+      traces.push({
+        ...common, x: found.x, y: found.y, customdata: found.ends, name: line.label, meta: key,
+        mode: isExact && last - first < 150 && panel.lines.length < 7 ? "lines+markers" : "lines",
+        marker: { size: 4, color },
+        line: { color, width: line.is_module ? 2 : 1.4, dash: line.dash, shape: panel.is_step ? "hv" : "linear" },
+        connectgaps: false,
+        hovertemplate: isExact
+          ? `%{y:${digits}} ${panel.unit}`
+          : `%{y:${digits}} ${panel.unit} (%{customdata[0]:${digits}} to %{customdata[1]:${digits}})`,
+      });
+    });
+    return traces;
+  }
+
+  function coreTrace(row, colors) {
+    const time = times[data.cores.time], cores = data.cores.rows;
+    const first = Math.max(0, place(time, range[0]) - 1), last = Math.min(time.length, place(time, range[1]) + 1);
+    let starts = columnsOf(time, first, last, CORE_COLUMNS);
+    if (last - first <= CORE_COLUMNS) starts = Array.from({ length: last - first + 1 }, (_, at) => first + at);
+    const x = [], z = cores.map(() => []);
+    for (let at = 0; at + 1 < starts.length; at++) {
+      let sumTime = 0;
+      for (let row = starts[at]; row < starts[at + 1]; row++) sumTime += time[row];
+      x.push(sumTime / (starts[at + 1] - starts[at]));
+      cores.forEach((values, core) => {
+        let sum = 0, known = 0;
+        for (let row = starts[at]; row < starts[at + 1]; row++)
+          if (values[row] !== 255) { sum += values[row]; known++; }
+        z[core].push(known ? sum / known : null);
+      });
+    }
+    return {
+      type: "heatmap", x, y: cores.map((_, core) => core), z, xaxis: "x", yaxis: row.axis, zmin: 0, zmax: 100,
+      colorscale: "Cividis", hoverongaps: false, name: "",
+      hovertemplate: "core %{y}: %{z:.0f} %<extra></extra>",
+      colorbar: {
+        y: (row.top + row.bottom) / 2, len: row.top - row.bottom, thickness: 10, x: 1.01, xanchor: "left", xpad: 0,
+        ypad: 4, outlinewidth: 0, tickvals: [0, 50, 100], ticktext: ["0", "50", "100 %"],
+        tickfont: { size: 10, color: colors.pale },
+      },
+    };
+  }
+
+  // What is narrower than a pixel and follows closely is drawn together.
+  function visibleBands(pixel) {
+    const found = [];
+    let last = null;
+    for (let at = 0; at < phases.lane.length; at++) {
+      const begin = phases.begin_s[at], end = phases.end_s[at], lane = phases.lane[at];
+      if (end < range[0] || begin > range[1]) continue;
+      const narrow = end - begin < pixel;
+      if (narrow && last && last.narrow && last.lane === lane && begin - last.end < pixel) {
+        last.end = Math.max(last.end, end);
+        last.count += phases.count[at];
+        if (last.name !== phases.name[at]) last.name = -1;
+        continue;
+      }
+      last = { begin, end, lane, name: phases.name[at], count: phases.count[at], narrow };
+      found.push(last);
+    }
+    return found;
+  }
+
+  function phaseColor(name) {
+    return name < 0 ? MIXED : phases.colors[name % phases.colors.length];
+  }
+
+  function seconds(value) {
+    return value < 1 ? `${+(1000 * value).toPrecision(4)} ms` : `${+value.toPrecision(5)} s`;
+  }
+
+  function stripTraces(row, bands, pixel, colors) {
+    const byColor = new Map(), labels = { x: [], y: [], text: [] };
+    for (const band of bands) {
+      const color = phaseColor(band.name);
+      if (!byColor.has(color)) byColor.set(color, { x: [], y: [] });
+      const part = byColor.get(color), top = band.lane + 0.05, bottom = band.lane + 0.95;
+      part.x.push(band.begin, band.begin, band.end, band.end, band.begin, null);
+      part.y.push(top, bottom, bottom, top, top, null);
+      const begin = Math.max(band.begin, range[0]), end = Math.min(band.end, range[1]);
+      let text = band.name < 0 ? "" : phases.names[band.name];
+      if (band.count > 1) text = text ? `${text} × ${band.count}` : `${band.count} phases`;
+      if (plain(text).length * LETTER + 6 < (end - begin) / pixel) {
+        labels.x.push((begin + end) / 2);
+        labels.y.push(band.lane + 0.5);
+        labels.text.push(text);
+      }
+    }
+    const base = { type: "scatter", xaxis: "x", yaxis: row.axis, showlegend: false };
+    const traces = [...byColor].map(([color, part]) => ({
+      ...base, ...part, mode: "lines", fill: "toself", fillcolor: alpha(color, 0.6), line: { color, width: 1 },
+      hoverinfo: "skip",
+    }));
+    traces.push({ ...base, ...labels, mode: "text", textfont: { size: 12, color: colors.ink }, hoverinfo: "skip" });
+    if (hasLabels) traces.push(markLabels(base, pixel, colors));
+    // What the pointer finds: the middle of each band, and its ends where they are far apart.
+    const hover = { x: [], y: [], customdata: [] };
+    for (const band of bands) {
+      const begin = Math.max(band.begin, range[0]), end = Math.min(band.end, range[1]);
+      const steps = Math.max(1, Math.min(40, Math.floor((end - begin) / pixel / 25)));
+      const name = band.name < 0 ? "" : phases.names[band.name];
+      const text = band.count > 1
+        ? `${name ? `${name} × ` : ""}${band.count}${name ? "" : " phases"}`
+        : `${name}<br>${seconds(band.end - band.begin)} from ${+band.begin.toFixed(6)} s on`;
+      for (let step = 0; step < steps; step++) {
+        hover.x.push(begin + ((end - begin) * (step + 0.5)) / steps);
+        hover.y.push(band.lane + 0.5);
+        hover.customdata.push([text, band.begin, band.end]);
+      }
+    }
+    traces.push({
+      ...base, ...hover, mode: "markers", marker: { size: 18, opacity: 0 }, meta: "phases",
+      hovertemplate: "%{customdata[0]}<extra></extra>",
+    });
+    return traces;
+  }
+
+  function markLabels(base, pixel, colors) {
+    const found = { x: [], y: [], text: [] };
+    let free = -Infinity;
+    marks.labels.forEach((label, at) => {
+      const time = marks.time_s[at];
+      if (!label || time < range[0] || time > range[1] || time < free) return;
+      found.x.push(time);
+      found.y.push(phases.lanes + 0.5);
+      found.text.push(` ${label}`);
+      free = time + (plain(label).length + 2) * LETTER * pixel;
+    });
+    return {
+      ...base, ...found, mode: "text", textposition: "middle right", textfont: { size: 11, color: colors.mark },
+      hoverinfo: "skip", cliponaxis: false,
+    };
+  }
+
+  function plain(text) {
+    return text.replace(/&(amp|lt|gt);/g, "_");
+  }
+
+  function alpha(color, share) {
+    const part = (at) => parseInt(color.slice(at, at + 2), 16);
+    return `rgba(${part(1)},${part(3)},${part(5)},${share})`;
+  }
+
+  function shapes(bands, pixel, colors) {
+    const lowest = 0, highest = lanes ? rows[0].bottom : 1;
+    const widest = bands.filter((band) => band.end - band.begin >= pixel);
+    widest.sort((a, b) => b.end - b.begin - (a.end - a.begin));
+    const found = widest.slice(0, MOST_SHADES).map((band) => ({
+      type: "rect", layer: "below", xref: "x", yref: "paper", x0: band.begin, x1: band.end, y0: lowest, y1: highest,
+      line: { width: 0 }, fillcolor: alpha(phaseColor(band.name), colors.shade),
+    }));
+    let free = -Infinity, count = 0;
+    for (const time of marks.time_s) {
+      if (time < range[0] || time > range[1] || time < free || count >= MOST_SHADES) continue;
+      free = time + 2 * pixel;
+      count++;
+      found.push({
+        type: "line", layer: "below", xref: "x", yref: "paper", x0: time, x1: time, y0: 0, y1: 1,
+        line: { color: colors.mark, width: 1, dash: "dot" },
+      });
+    }
+    return found;
+  }
+
+  function clock(value) {
+    const whole = Math.floor(value + 1e-9), rest = value - whole;
+    const two = (number) => String(number).padStart(2, "0");
+    const decimals = rest > 1e-7 ? rest.toFixed(6).replace(/0+$/, "").slice(1) : "";
+    return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}${decimals}`;
+  }
+
+  function timeAxis() {
+    const length = range[1] - range[0];
+    if (data.end_s < 600) return { title: { text: "seconds since the start", standoff: 8 } };
+    const steps = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+    let step = steps.find((one) => length / one <= 10) || 86400 * Math.ceil(length / 864000);
+    if (length < 300) {
+      const power = 10 ** Math.floor(Math.log10(length / 10));
+      step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => length / one <= 10);
+    }
+    const tickvals = [];
+    for (let at = Math.ceil(range[0] / step); at <= range[1] / step; at++) tickvals.push(at * step);
+    return {
+      title: { text: "hours, minutes, seconds since the start", standoff: 8 },
+      tickvals, ticktext: tickvals.map(clock),
+    };
+  }
+
+  function layout(bands, pixel, colors) {
+    const last = rows[rows.length - 1];
+    const found = {
+      height, margin: { l: LEFT, r: RIGHT, t: TOP, b: BOTTOM }, paper_bgcolor: colors.paper,
+      plot_bgcolor: "rgba(0,0,0,0)", font: { color: colors.ink, size: 12 }, hovermode: "x unified", dragmode: "zoom",
+      hoverlabel: { bgcolor: colors.paper, bordercolor: colors.grid, font: { color: colors.ink, size: 12 } },
+      shapes: shapes(bands, pixel, colors), annotations: [],
+      xaxis: {
+        range: [...range], anchor: last.axis, domain: [0, 1], showgrid: false, zeroline: false, showspikes: true,
+        spikemode: "across", spikethickness: 1, spikedash: "solid", spikecolor: colors.pale, spikesnap: "cursor",
+        hoverformat: ".6~f", unifiedhovertitle: { text: "%{x} s" }, tickfont: { color: colors.pale }, ...timeAxis(),
+      },
+    };
+    for (const row of rows) {
+      const axis = {
+        domain: [row.bottom, row.top], fixedrange: true, gridcolor: colors.grid, zeroline: false, anchor: "x",
+        tickfont: { color: colors.pale }, nticks: 6, automargin: false,
+      };
+      let title = row.kind;
+      if (row.kind === "strip") {
+        Object.assign(axis, { range: [lanes, 0], showticklabels: false, showgrid: false });
+        title = phases.lanes ? "phases" : "marks";
+      } else if (row.kind === "cores") {
+        const count = data.cores.rows.length;
+        Object.assign(axis, { range: [count - 0.5, -0.5], showgrid: false, tickvals: [0, count - 1] });
+        title = "cores, %";
+      } else {
+        title = `${row.panel.title}, ${row.panel.unit}`;
+        if (row.panel.limit) axis.range = [-0.02 * row.panel.limit, 1.04 * row.panel.limit];
+        else if (row.panel.title === "power") axis.rangemode = "tozero";
+      }
+      found[row.axis.replace("y", "yaxis")] = axis;
+      found[row.legend] = {
+        x: 1.006, xanchor: "left", y: row.top, yanchor: "top", bgcolor: "rgba(0,0,0,0)", tracegroupgap: 0,
+        font: { size: 11, color: colors.ink },
+      };
+      found.annotations.push({
+        text: `<b>${title}</b>`, xref: "paper", yref: "paper", x: 0, y: row.top, xanchor: "left", yanchor: "bottom",
+        showarrow: false, font: { size: 12, color: colors.ink }, yshift: 1, xshift: -3,
+      });
+    }
+    return found;
+  }
+
+  function draw() {
+    const colors = THEMES[theme];
+    document.documentElement.className = theme;
+    document.getElementById("theme").textContent = theme === "dark" ? "light" : "dark";
+    whole.hidden = range[0] <= data.begin_s && range[1] >= data.end_s;
+    const pixel = (range[1] - range[0]) / Math.max(plot.clientWidth - LEFT - RIGHT, 100);
+    const bands = visibleBands(pixel);
+    const traces = rows.flatMap((row) => {
+      if (row.kind === "strip") return stripTraces(row, bands, pixel, colors);
+      return row.kind === "cores" ? [coreTrace(row, colors)] : panelTraces(row, colors);
+    });
+    drawing = true;
+    return Plotly.react(plot, traces, layout(bands, pixel, colors), {
+      displaylogo: false, responsive: true, doubleClick: false,
+      modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"], ["toImage"]],
+    }).then(() => { drawing = false; });
+  }
+
+  function go(begin, end) {
+    const least = 1e-5;
+    begin = Math.max(Math.min(begin, end), data.begin_s);
+    end = Math.min(Math.max(begin + least, end), data.end_s);
+    if (!(begin < end)) [begin, end] = [data.begin_s, data.end_s];
+    range = [begin, end];
+    const isWhole = begin <= data.begin_s && end >= data.end_s;
+    try {
+      history.replaceState(null, "", isWhole ? "#" : `#${+begin.toFixed(6)}-${+end.toFixed(6)}`);
+    } catch (error) { /* a page without an address of its own */ }
+    return draw();
+  }
+
+  // #1.5-2.25 in the address is from 1.5 s to 2.25 s.
+  function fragment() {
+    const found = /^#([\d.]+)-([\d.]+)$/.exec(location.hash);
+    if (!found) return null;
+    const begin = Math.max(+found[1], data.begin_s), end = Math.min(+found[2], data.end_s);
+    return begin < end ? [begin, end] : null;
+  }
+
+  draw().then(() => {
+    plot.on("plotly_relayout", (change) => {
+      if (drawing) return;
+      if (change["xaxis.autorange"]) return go(data.begin_s, data.end_s);
+      const begin = change["xaxis.range[0]"], end = change["xaxis.range[1]"];
+      if (begin !== undefined && end !== undefined) return go(+begin, +end);
+      if (Array.isArray(change["xaxis.range"])) return go(...change["xaxis.range"].map(Number));
+    });
+    plot.on("plotly_doubleclick", () => { go(data.begin_s, data.end_s); });
+    plot.on("plotly_click", (event) => {
+      const point = event.points.find((one) => one.data.meta === "phases");
+      if (!point) return;
+      const [, begin, end] = point.customdata, margin = 0.05 * (end - begin) || 0.001;
+      go(begin - margin, end + margin);
+    });
+    plot.on("plotly_restyle", () => {
+      if (drawing) return;
+      for (const trace of plot.data)
+        if (trace.meta && trace.meta !== "phases")
+          trace.visible === "legendonly" ? hidden.add(trace.meta) : hidden.delete(trace.meta);
+    });
+    whole.addEventListener("click", () => go(data.begin_s, data.end_s));
+    document.getElementById("theme").addEventListener("click", () => {
+      theme = theme === "dark" ? "light" : "dark";
+      draw();
+    });
+    window.addEventListener("hashchange", () => {
+      range = fragment() || [data.begin_s, data.end_s];
+      draw();
+    });
+    window.addEventListener("resize", () => { if (!drawing) draw(); });
+  });
+})();
