@@ -1,0 +1,6 @@
+"""The board as it is now, in a terminal: readings, what they look like as lines, and the terminal itself."""
+
+from .meter import Meter, Reading, read_once
+from .terminal import TerminalError, show
+
+__all__ = ["Meter", "Reading", "TerminalError", "read_once", "show"]
