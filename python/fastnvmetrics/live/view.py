@@ -18,7 +18,7 @@ Row = tuple[tuple[str, str], ...]
 _HIGH_PERCENT, _FULL_PERCENT = 80.0, 95.0
 _WARM_C, _HOT_C = 75.0, 90.0
 _NAME = 6
-_MIB = 1024
+_GIB = float(1 << 20)
 
 HELP = (
     "q          quit",
@@ -104,7 +104,7 @@ class View:
         used, free = now["ram_used_kb"], now["ram_available_kb"]
         if used is not None and free is not None and used + free > 0:
             total = used + free
-            told = f"{used / _MIB:.0f} of {total / _MIB:.0f} MiB"
+            told = f"{used / _GIB:.1f} of {total / _GIB:.1f} GiB"
             rows.append(self._bar("RAM", 100 * used / total, room, told))
         return rows
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MIXED", "Bands", "bands_of", "merged"]
+__all__ = ["MIXED", "Bands", "bands_of", "labels", "merged"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -141,6 +141,45 @@ def merged(bands: Bands, pixel_s: float) -> Bands:
         left_out=bands.left_out,
     )
     return _sorted(found)
+
+
+def labels(bands: Bands, letters_per_second: float) -> list[tuple[float, int, str]]:
+    """Return what is written in bands: (time of the middle, lane, text).
+
+    A name is cut where there is no room for all of it. Bands of one name that follow each other, each too narrow for
+    it, share a label.
+    """
+    found: list[tuple[float, int, str]] = []
+    run: list[tuple[float, float, int, int, int]] = []
+
+    def fitted(begin: float, end: float, name: int, count: int, may_cut: bool) -> str:
+        text = "" if name == MIXED else bands.names[name]
+        if count > 1:
+            text = f"{text} × {count}" if text else f"{count} phases"
+        room = int((end - begin) * letters_per_second) - 1
+        if len(text) <= room:
+            return text
+        return text[: room - 1] + "…" if may_cut and room >= 6 else ""
+
+    def end_run() -> None:
+        if len(run) > 1:
+            begin, end, lane, name = run[0][0], run[-1][1], run[0][2], run[0][3]
+            text = fitted(begin, end, name, sum(part[4] for part in run), False)
+            if text:
+                found.append(((begin + end) / 2, lane, text))
+        run.clear()
+
+    for begin, end, lane, name, count in zip(*(part.tolist() for part in bands[:5])):
+        text = fitted(begin, end, name, count, True)
+        if run and ((lane, name) != run[-1][2:4] or (begin - run[-1][1]) * letters_per_second > 2):
+            end_run()
+        if text:
+            end_run()
+            found.append(((begin + end) / 2, lane, text))
+        elif name != MIXED:
+            run.append((begin, end, lane, name, count))
+    end_run()
+    return found
 
 
 def _sorted(bands: Bands) -> Bands:

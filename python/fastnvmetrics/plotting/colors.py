@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from .bands import MIXED
 
-__all__ = ["AXIS", "GRID", "INK", "LINES", "MARK", "PHASES", "of_line", "of_phase"]
+__all__ = ["AXIS", "GRID", "INK", "LINES", "MARK", "PHASES", "SHADES", "of_line", "of_phase"]
 
 INK, AXIS, GRID, MARK = "#1b1f24", "#57606a", "#e3e6ea", "#8c3b12"
 
-_ORANGE, _SKY, _GREEN, _YELLOW, _BLUE, _RED, _PINK = LINES = (
-    "#E69F00", "#56B4E9", "#009E73", "#B8A800", "#0072B2", "#D55E00", "#CC79A7",
+_BLUE, _ORANGE, _GREEN, _PINK, _SKY, _RED, _OLIVE = LINES = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#A89A00",
 )  # fmt: skip
 PHASES = ("#88CCEE", "#DDCC77", "#44AA99", "#CC6677", "#AA4499", "#999933", "#6699CC", "#EE8866")
+#: How much of a phase's colour is behind the lines, by lane: further down it would add up to grey.
+SHADES = (0.1, 0.17, 0.05)
 _OTHER = "#9aa0a6"
 _NAMED = {"GPU": _GREEN, "CPU": _BLUE, "EMC": _ORANGE, "RAM": _PINK}
 _DASHES = ("solid", "dashed", "dotted", "dashdot")

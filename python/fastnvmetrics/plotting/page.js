@@ -2,13 +2,13 @@
 // zoom: so it is quick however many samples there are, no spike is lost, and a closer look shows the samples.
 "use strict";
 (() => {
-  const COLUMNS = 1400, CORE_COLUMNS = 700, MOST_SHADES = 250;
+  const COLUMNS = 1400, CORE_COLUMNS = 700, MOST_SHADES = 250, MANY_LINES = 6;
   const LEFT = 58, RIGHT = 172, TOP = 6, BOTTOM = 44, GAP = 26, LANE = 22, LETTER = 7;
   const HEIGHTS = { utilisation: 160, power: 170, temperature: 130, "RAM used": 80 };
   const MIXED = "#9aa0a6";
   const THEMES = {
-    light: { ink: "#1b1f24", pale: "#57606a", grid: "#e6e9ed", paper: "#ffffff", mark: "#8c3b12", shade: 0.13 },
-    dark: { ink: "#e6e9ed", pale: "#9aa4af", grid: "#2a2f36", paper: "#14171b", mark: "#f0a07a", shade: 0.17 },
+    light: { ink: "#1b1f24", pale: "#57606a", grid: "#e6e9ed", paper: "#ffffff", mark: "#8c3b12", shades: [0.1, 0.17, 0.05] },
+    dark: { ink: "#e6e9ed", pale: "#9aa4af", grid: "#2a2f36", paper: "#14171b", mark: "#f0a07a", shades: [0.12, 0.2, 0.06] },
   };
   const ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u2: Uint16Array, u1: Uint8Array };
 
@@ -37,7 +37,7 @@
   const rows = [];
   if (lanes) rows.push({ kind: "strip", height: LANE * lanes });
   data.panels.forEach((panel, at) => {
-    const legend = 19 * panel.lines.length + 4;
+    const legend = (panel.lines.length > MANY_LINES ? 16.5 : 19) * panel.lines.length + 4;
     rows.push({ kind: "panel", panel, height: Math.max(HEIGHTS[panel.title] || 120, legend) });
     if (at === 0 && data.cores) rows.push(coresRow());
   });
@@ -155,7 +155,7 @@
         });
       traces.push({
         ...common, x: found.x, y: found.y, customdata: found.ends, name: line.label, meta: key,
-        mode: isExact && last - first < 150 && panel.lines.length < 7 ? "lines+markers" : "lines",
+        mode: isExact && last - first < 150 && panel.lines.length <= MANY_LINES ? "lines+markers" : "lines",
         marker: { size: 4, color },
         line: { color, width: line.is_module ? 2 : 1.4, dash: line.dash, shape: panel.is_step ? "hv" : "linear" },
         connectgaps: false,
@@ -226,6 +226,18 @@
 
   function stripTraces(row, bands, pixel, colors) {
     const byColor = new Map(), labels = { x: [], y: [], text: [] };
+    let run = null;
+    const label = (begin, end, lane, text) => {
+      if (!text || plain(text).length * LETTER + 6 >= (end - begin) / pixel) return false;
+      labels.x.push((begin + end) / 2);
+      labels.y.push(lane + 0.5);
+      labels.text.push(text);
+      return true;
+    };
+    const endRun = () => {
+      if (run && run.parts > 1) label(run.begin, run.end, run.lane, `${phases.names[run.name]} × ${run.count}`);
+      run = null;
+    };
     for (const band of bands) {
       const color = phaseColor(band.name);
       if (!byColor.has(color)) byColor.set(color, { x: [], y: [] });
@@ -235,12 +247,16 @@
       const begin = Math.max(band.begin, range[0]), end = Math.min(band.end, range[1]);
       let text = band.name < 0 ? "" : phases.names[band.name];
       if (band.count > 1) text = text ? `${text} × ${band.count}` : `${band.count} phases`;
-      if (plain(text).length * LETTER + 6 < (end - begin) / pixel) {
-        labels.x.push((begin + end) / 2);
-        labels.y.push(band.lane + 0.5);
-        labels.text.push(text);
+      // Those of a name that follow each other, each too narrow for it, share a label.
+      const goes = run && run.lane === band.lane && run.name === band.name && begin - run.end < 12 * pixel;
+      if (label(begin, end, band.lane, text)) endRun();
+      else if (goes) Object.assign(run, { end, count: run.count + band.count, parts: run.parts + 1 });
+      else {
+        endRun();
+        if (band.name >= 0) run = { begin, end, lane: band.lane, name: band.name, count: band.count, parts: 1 };
       }
     }
+    endRun();
     const base = { type: "scatter", xaxis: "x", yaxis: row.axis, showlegend: false };
     const traces = [...byColor].map(([color, part]) => ({
       ...base, ...part, mode: "lines", fill: "toself", fillcolor: alpha(color, 0.6), line: { color, width: 1 },
@@ -298,11 +314,12 @@
 
   function shapes(bands, pixel, colors) {
     const lowest = 0, highest = lanes ? rows[0].bottom : 1;
-    const widest = bands.filter((band) => band.end - band.begin >= pixel);
+    // Lanes further down would add up to grey.
+    const widest = bands.filter((band) => band.end - band.begin >= pixel && band.lane < colors.shades.length);
     widest.sort((a, b) => b.end - b.begin - (a.end - a.begin));
     const found = widest.slice(0, MOST_SHADES).map((band) => ({
       type: "rect", layer: "below", xref: "x", yref: "paper", x0: band.begin, x1: band.end, y0: lowest, y1: highest,
-      line: { width: 0 }, fillcolor: alpha(phaseColor(band.name), colors.shade),
+      line: { width: 0 }, fillcolor: alpha(phaseColor(band.name), colors.shades[band.lane]),
     }));
     let free = -Infinity, count = 0;
     for (const time of marks.time_s) {
@@ -310,7 +327,7 @@
       free = time + 2 * pixel;
       count++;
       found.push({
-        type: "line", layer: "below", xref: "x", yref: "paper", x0: time, x1: time, y0: 0, y1: 1,
+        type: "line", layer: "below", xref: "x", yref: "paper", x0: time, x1: time, y0: 0, y1: rows[0].top,
         line: { color: colors.mark, width: 1, dash: "dot" },
       });
     }
@@ -351,7 +368,7 @@
       xaxis: {
         range: [...range], anchor: last.axis, domain: [0, 1], showgrid: false, zeroline: false, showspikes: true,
         spikemode: "across", spikethickness: 1, spikedash: "solid", spikecolor: colors.pale, spikesnap: "cursor",
-        hoverformat: ".6~f", unifiedhovertitle: { text: "%{x} s" }, tickfont: { color: colors.pale }, ...timeAxis(),
+        hoverformat: ".6~f", unifiedhovertitle: { text: "%{x:.6~f} s" }, tickfont: { color: colors.pale }, ...timeAxis(),
       },
     };
     for (const row of rows) {
@@ -375,7 +392,7 @@
       found[row.axis.replace("y", "yaxis")] = axis;
       found[row.legend] = {
         x: 1.006, xanchor: "left", y: row.top, yanchor: "top", bgcolor: "rgba(0,0,0,0)", tracegroupgap: 0,
-        font: { size: 11, color: colors.ink },
+        font: { size: row.kind === "panel" && row.panel.lines.length > MANY_LINES ? 9.5 : 11, color: colors.ink },
       };
       found.annotations.push({
         text: `<b>${title}</b>`, xref: "paper", yref: "paper", x: 0, y: row.top, xanchor: "left", yanchor: "bottom",
@@ -398,7 +415,7 @@
     });
     drawing = true;
     return Plotly.react(plot, traces, layout(bands, pixel, colors), {
-      displaylogo: false, responsive: true, doubleClick: false,
+      displaylogo: false, responsive: true, doubleClick: false, showTips: false,
       modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"], ["toImage"]],
     }).then(() => { drawing = false; });
   }

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from .._table import printable
 from ..frames import _library
 from . import colors
-from .bands import MIXED, Bands, merged
+from .bands import Bands, labels, merged
 from .marks import Marks, thinned
 from .scene import Cores, Panel, Scene
 from .times import clock
@@ -25,8 +25,9 @@ _WIDTH_IN = 12.0
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN, _GAP_IN = 0.5, 1.8, 0.55, 0.55, 0.25
 _LANE_IN, _CHARACTER_IN = 0.2, 0.068
 _HEIGHTS_IN = {"utilisation": 1.75, "power": 1.9, "temperature": 1.3, "RAM used": 0.9}
-#: Lines that a legend has room for.
-_LEGEND_LINE_IN = 0.155
+#: Lines of a legend: smaller ones where there are many.
+_LEGEND_LINE_IN, _SMALL_LINE_IN = 0.155, 0.122
+_MANY_LINES = 6
 
 _STYLE = {
     "font.size": 9,
@@ -117,7 +118,8 @@ class _Drawing:
         if lanes:
             heights.append(_LANE_IN * lanes)
         for panel in scene.panels:
-            legend = _LEGEND_LINE_IN * len(panel.lines) + 0.1
+            many = len(panel.lines) > _MANY_LINES
+            legend = (_SMALL_LINE_IN if many else _LEGEND_LINE_IN) * len(panel.lines) + 0.1
             heights.append(max(_HEIGHTS_IN[panel.title], legend))
             if panel is scene.panels[0] and scene.cores is not None:
                 heights.append(0.085 * scene.cores.percent.shape[1] + 0.12)
@@ -197,8 +199,8 @@ class _Drawing:
         axes.grid(axis="y", color=colors.GRID, linewidth=0.6, zorder=0)
         axes.set_axisbelow(True)
         axes.legend(
-            loc="upper left", bbox_to_anchor=(1.005, 1.03), frameon=False, fontsize=8, handlelength=1.6,
-            labelspacing=0.25, borderaxespad=0.1,
+            loc="upper left", bbox_to_anchor=(1.005, 1.03), frameon=False, handlelength=1.6, borderaxespad=0.1,
+            fontsize=6.8 if len(panel.lines) > _MANY_LINES else 8, labelspacing=0.2,
         )  # fmt: skip
         return axes
 
@@ -240,23 +242,9 @@ class _Drawing:
             axes.add_collection(
                 self.collections.PolyCollection(boxes, facecolors=fills, edgecolors=fills, linewidths=0.5, alpha=0.6)
             )
-            for begin, end, lane, name, count in zip(*(part.tolist() for part in bands[:5])):
-                text = self._fitted(bands, name, count, (end - begin) * self.second_in)
-                if text:
-                    axes.text(
-                        (begin + end) / 2, lane + 0.52, _plain(text), ha="center", va="center", fontsize=8, clip_on=True
-                    )
+            for middle, lane, text in labels(bands, self.second_in / _CHARACTER_IN):
+                axes.text(middle, lane + 0.52, _plain(text), ha="center", va="center", fontsize=8, clip_on=True)
         self._mark_labels(axes, lanes)
-
-    def _fitted(self, bands: Bands, name: int, count: int, room_in: float) -> str:
-        """Return the name as far as there is room for it, "" where that is next to nothing."""
-        text = "" if name == MIXED else bands.names[name]
-        if count > 1:
-            text = f"{text} × {count}" if text else f"{count} phases"
-        letters = int(room_in / _CHARACTER_IN) - 1
-        if len(text) <= letters:
-            return text
-        return text[: letters - 1] + "…" if letters >= 4 else ""
 
     def _mark_labels(self, axes: Any, lane: int) -> None:
         lines = self.marks.time_s.tolist()
@@ -276,11 +264,12 @@ class _Drawing:
     def _shade(self, axes: Any) -> None:
         """Shade the phases and draw the sync points behind the lines."""
         bands = self.bands
-        if len(bands.lane):
-            boxes = _boxes(bands, np.zeros(len(bands.lane)), np.ones(len(bands.lane)))
-            fills = [colors.of_phase(name) for name in bands.name]
+        every = _boxes(bands, np.zeros(len(bands.lane)), np.ones(len(bands.lane)))
+        for lane, share in enumerate(colors.SHADES):
+            rows = bands.lane == lane
+            fills = [colors.of_phase(name) for name in bands.name[rows]]
             shade = self.collections.PolyCollection(
-                boxes, facecolors=fills, alpha=0.11, linewidths=0, transform=axes.get_xaxis_transform(), zorder=0.5
+                every[rows], facecolors=fills, alpha=share, linewidths=0, transform=axes.get_xaxis_transform(), zorder=0.5
             )
             axes.add_collection(shade, autolim=False)
         self._lines(axes, self.marks)
