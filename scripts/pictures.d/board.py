@@ -90,7 +90,10 @@ class ScriptedBoard:
         emc = min(max(self._emc * (1 + noise(0, 0.02)), 0.01), 0.98)
         self._set("gpu_load", round(1000 * gpu))
         self._set("emc_mc_all_khz", round(emc * self.board.emc_rate_hz / 1000))
-        self._set("ram_available_kb", round(self.board.mem_total_kb - loads.ram_gib * (1 << 20) + noise(0, 2000)))
+        self._set(
+            "ram_available_kb",
+            round(self.board.mem_total_kb - loads.ram_gib * (1 << 20) + noise(0, 2000)),
+        )
         watts = {
             "VDD_GPU_SOC": 5.2 + 24 * gpu + 4 * emc,
             "VDD_CPU_CV": 1.6 + 19 * cpu,
@@ -105,8 +108,15 @@ class ScriptedBoard:
             self._set(f"voltage_mv/{rail.label}", round(1000 * volts / 8) * 8)
         self._heat += _UPDATE_S / 6 * ((sum(watts.values()) - 12) / 40 - self._heat)
         for number, zone in enumerate(self.board.zones):
-            own = {"gpu-thermal": 13.0, "tj-thermal": 14.0, "cpu-thermal": 10.0, "tboard-thermal": 2.0}.get(zone, 8.0)
-            self._set(f"temp_millic/{zone}", round(1000 * (42 + 0.6 * (number % 5) + own * self._heat)))
+            own = {
+                "gpu-thermal": 13.0,
+                "tj-thermal": 14.0,
+                "cpu-thermal": 10.0,
+                "tboard-thermal": 2.0,
+            }.get(zone, 8.0)
+            self._set(
+                f"temp_millic/{zone}", round(1000 * (42 + 0.6 * (number % 5) + own * self._heat))
+            )
 
     def _set(self, signal: str, value: int) -> None:
         self._files[signal].set(value)

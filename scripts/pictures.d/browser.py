@@ -32,11 +32,21 @@ class Browser:
         self._from, from_browser = os.pipe()
         script = 'in=$1 out=$2; shift 2; eval "exec 3<&$in 4>&$out"; exec "$@"'
         options = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
-            "--remote-debugging-pipe", f"--user-data-dir={self._profile.name}", f"--window-size={width},{height}",
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            "--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={self._profile.name}",
+            f"--window-size={width},{height}",
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            ["bash", "-c", script, "browser", str(to_browser), str(from_browser), command, *options],
+            [
+                "bash",
+                "-c",
+                script,
+                "browser",
+                str(to_browser),
+                str(from_browser),
+                command,
+                *options,
+            ],
             pass_fds=(to_browser, from_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -87,12 +97,18 @@ class Browser:
     def resize(self, width: int, height: int) -> None:
         """Make the window another size."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression of the page; of a promise, what it comes to."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        found = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in found:
             raise RuntimeError(str(found["exceptionDetails"]))
         return found["result"].get("value")

@@ -9,11 +9,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import fastnvmetrics as fm
 from board import ScriptedBoard
 from browser import Browser
 from PIL import Image
 from workload import record
+
+import fastnvmetrics as fm
 
 WIDTH, HEIGHT = 1400, 1000
 
@@ -38,11 +39,16 @@ def main(directory: Path) -> None:
 def screenshots(browser: Browser, page: str, directory: Path) -> None:
     """Take the page as it opens, and after a drag over what was from 3.2 to 4.1 s."""
     axis = "document.getElementById('plot')._fullLayout.xaxis"
-    browser.open(f"file://{page}", f"window.Plotly && document.getElementById('plot')?._fullLayout?.xaxis && {axis}.range")
+    browser.open(
+        f"file://{page}",
+        f"window.Plotly && document.getElementById('plot')?._fullLayout?.xaxis && {axis}.range",
+    )
     browser.resize(WIDTH, browser.evaluate("document.documentElement.scrollHeight"))
     browser.screenshot(str(directory / "plot-html.png"))
     left = browser.evaluate("document.getElementById('plot').getBoundingClientRect().left")
-    first, last = (left + browser.evaluate(f"{axis}._offset + {axis}.d2p({at})") for at in (3.2, 4.1))
+    first, last = (
+        left + browser.evaluate(f"{axis}._offset + {axis}.d2p({at})") for at in (3.2, 4.1)
+    )
     browser.drag((first, 250), (last, 250))
     browser.wait_for(f"{axis}.range[0] > 3 && {axis}.range[1] < 5")
     browser.hover(((2 * first + last) / 3, 250))
@@ -50,13 +56,19 @@ def screenshots(browser: Browser, page: str, directory: Path) -> None:
     browser.screenshot(str(directory / "plot-html-zoomed.png"))
     for name in ("plot-html.png", "plot-html-zoomed.png"):
         shrink(directory / name)
-    outside = [url for url in browser.requests if not url.startswith(("file:", "data:", "blob:", "about:"))]
+    outside = [
+        url for url in browser.requests if not url.startswith(("file:", "data:", "blob:", "about:"))
+    ]
     assert not outside, f"the page asked for {outside}"
 
 
 def shrink(path: Path) -> None:
     """Write a PNG with 256 colours, which is enough for lines and text."""
-    image = Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    image = (
+        Image.open(path)
+        .convert("RGB")
+        .quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    )
     image.save(path, optimize=True)
 
 
@@ -75,7 +87,9 @@ def terminal(board: ScriptedBoard, root: str, path: Path) -> None:
             board.loads.gpu, board.loads.emc = load, 0.1 + 0.6 * load
             board.loads.cores = {0: load, 1: 0.8 * load, 4: 0.9, 5: 0.4 * load, 9: 0.3}
             time.sleep(1)
-        screen = subprocess.run([*tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True).stdout
+        screen = subprocess.run(
+            [*tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True
+        ).stdout
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
     path.write_text(screen.rstrip() + "\n", encoding="utf-8")

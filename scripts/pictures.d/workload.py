@@ -1,11 +1,14 @@
-"""What a language model asks of a board, as a script: weights are loaded, then prompts answered token by token."""
+"""What a language model asks of a board, as a script: weights are loaded, then prompts answered
+token by token.
+"""
 
 from __future__ import annotations
 
 import time
 
-import fastnvmetrics as fm
 from board import Loads, ScriptedBoard
+
+import fastnvmetrics as fm
 
 __all__ = ["record"]
 
@@ -43,7 +46,7 @@ def _answer(nv: fm.NVMetrics, board: ScriptedBoard, tokens: int) -> None:
         board.loads.ram_gib += 0.15
         time.sleep(0.3 + 0.012 * tokens)
     with nv.phase("decode"):
-        for token in range(tokens):
+        for _ in range(tokens):
             with nv.phase("token"):
                 _ask(board, gpu=0.71, emc=0.86, cores={0: 0.7, 1: 0.3, 8: 0.2})
                 time.sleep(0.032)
@@ -53,5 +56,7 @@ def _answer(nv: fm.NVMetrics, board: ScriptedBoard, tokens: int) -> None:
             board.loads.ram_gib += 0.004
 
 
-def _ask(board: ScriptedBoard, gpu: float, emc: float, cores: dict[int, float] | None = None) -> None:
+def _ask(
+    board: ScriptedBoard, gpu: float, emc: float, cores: dict[int, float] | None = None
+) -> None:
     board.loads = Loads(gpu, emc, cores or {}, board.loads.ram_gib)

@@ -39,13 +39,23 @@ Examples:
     metavar="PLOT",
     multiple=True,
     type=click.Path(dir_okay=False),
-    help=f"Where it goes, as often as needed: a name in {', '.join(FORMATS)}. Else that of the trace, in .png.",
+    help=f"Where it goes, as often as needed: a name in {', '.join(FORMATS)}. "
+    "Else that of the trace, in .png.",
 )
-@click.option("--from", "begin", metavar="S", type=Moment(), help="Where to begin: 1.5, 90s, 10m, 2h since the start.")
+@click.option(
+    "--from",
+    "begin",
+    metavar="S",
+    type=Moment(),
+    help="Where to begin: 1.5, 90s, 10m, 2h since the start.",
+)
 @click.option("--until", "end", metavar="S", type=Moment(), help="Where to end.")
 @click.option("--phase", metavar="NAME", help="Draw this phase alone, with a little around it.")
 @click.option(
-    "--repeat", metavar="N", type=click.IntRange(1), help="Of several phases of that name, which; the first."
+    "--repeat",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Of several phases of that name, which; the first.",
 )
 @click.option(
     "--points",
@@ -65,12 +75,13 @@ def command(
     points: int | None,
     title: str | None,
 ) -> None:
-    """Draw utilisation, cores, power, temperature and RAM over one time axis, phases shaded, sync points as lines.
+    """Draw utilisation, cores, power, temperature and RAM over one time axis, phases shaded, sync
+    points as lines.
 
-    A .png, .svg or .pdf is a picture. A .html is a page of its own: drag to look closer, down to single samples, and
-    all panels follow; it holds its scripts and needs no network. What is longer than there are points for is drawn as
-    mean, lowest and highest of each column, so that no spike is lost; --from, --until and --phase look closer. What
-    was not measured is a gap.
+    A .png, .svg or .pdf is a picture. A .html is a page of its own: drag to look closer, down to
+    single samples, and all panels follow; it holds its scripts and needs no network. What is
+    longer than there are points for is drawn as mean, lowest and highest of each column, so that
+    no spike is lost; --from, --until and --phase look closer. What was not measured is a gap.
 
     Pictures need matplotlib and pages plotly: pip install 'fastnvmetrics[plot]'.
     """
@@ -84,6 +95,13 @@ def command(
     paths = outputs or (os.path.splitext(trace)[0] + ".png",)
     for path in paths:
         plot(
-            trace, path, begin_s=begin, end_s=end, phase=phase, repeat=repeat or 1, points=points, title=title
+            trace,
+            path,
+            begin_s=begin,
+            end_s=end,
+            phase=phase,
+            repeat=repeat or 1,
+            points=points,
+            title=title,
         )
     print_lines(list(paths))

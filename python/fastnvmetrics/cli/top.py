@@ -52,13 +52,18 @@ Examples:
     show_default=True,
     help="From one picture to the next: 0.02 to 60 s, also 250ms.",
 )
-@click.option("--once", is_flag=True, help="Print one reading, of half a second, as a table and exit.")
+@click.option(
+    "--once", is_flag=True, help="Print one reading, of half a second, as a table and exit."
+)
 @json_option
-def command(board: str | None, root: str | None, interval: float, once: bool, as_json: bool) -> None:
-    """Show GPU, CPU cores, memory controller, RAM, rails, the module's power, joules since the start, thermal zones,
-    and the last minute of GPU, CPU and power, until q or Ctrl-C.
+def command(
+    board: str | None, root: str | None, interval: float, once: bool, as_json: bool
+) -> None:
+    """Show GPU, CPU cores, memory controller, RAM, rails, the module's power, joules since the
+    start, thermal zones, and the last minute of GPU, CPU and power, until q or Ctrl-C.
 
-    It takes less than 2 % of a core at 10 pictures a second, and keeps nothing: its trace is in TMPDIR until it ends.
+    It takes less than 2 % of a core at 10 pictures a second, and keeps nothing: its trace is in
+    TMPDIR until it ends.
     """
     if as_json and not once:
         raise click.UsageError("--json is of --once")
@@ -104,10 +109,17 @@ def _print(board: BoardConfig, reading: Reading) -> None:
         ("", board.board_name, "clock"),
         [
             ("GPU", known(gpu, ".1f", " %"), known(reading.gpu_mhz, ".0f", " MHz")),
-            ("CPU", known(now["cpu_aggregate"], ".1f", " %"), known(reading.cpu_mhz, ".0f", " MHz")),
-            *((f"core {at}", known(core, ".1f", " %"), "") for at, core in enumerate(now["cpu_util"])),
+            (
+                "CPU",
+                known(now["cpu_aggregate"], ".1f", " %"),
+                known(reading.cpu_mhz, ".0f", " MHz"),
+            ),
+            *(
+                (f"core {at}", known(core, ".1f", " %"), "")
+                for at, core in enumerate(now["cpu_util"])
+            ),
             ("EMC", known(now["emc_util"], ".1f", " %"), ""),
-            ("RAM used", known(ram, ".0f", " MiB"), known(total, '.0f', ' MiB in all')),
+            ("RAM used", known(ram, ".0f", " MiB"), known(total, ".0f", " MiB in all")),
             *((zone, known(degrees, ".1f", " °C"), "") for zone, degrees in now["temp_c"].items()),
         ],
     )
@@ -118,7 +130,15 @@ def _print(board: BoardConfig, reading: Reading) -> None:
     for label, rail in now["power"].items():
         watts = rail["power_mw"]
         volts, amperes = (None, None) if watts is None else (rail["voltage_mv"], rail["current_ma"])
-        rows.append((label, *(_thousandth(value, unit) for value, unit in ((volts, "V"), (amperes, "A"), (watts, "W")))))
+        rows.append(
+            (
+                label,
+                *(
+                    _thousandth(value, unit)
+                    for value, unit in ((volts, "V"), (amperes, "A"), (watts, "W"))
+                ),
+            )
+        )
     rows.append(("module", "", "", _thousandth(now["total_power_mw"], "W")))
     print_table(("rail", "voltage", "current", "power"), rows)
 

@@ -1,4 +1,4 @@
-"""The board as it is now, in a terminal: readings, what they look like as lines, and the terminal itself."""
+"""The board as it is now, in a terminal: readings, their lines, and the terminal itself."""
 
 from .meter import Meter, Reading, read_once
 from .terminal import TerminalError, show

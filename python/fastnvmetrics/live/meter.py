@@ -20,7 +20,7 @@ __all__ = ["HISTORY_S", "Meter", "Reading", "read_once"]
 
 #: How much history there is: a value a second.
 HISTORY_S = 60
-#: The trace is removed and begun anew after this, so that a view that is left open for weeks fills no disk.
+#: The trace is removed and begun anew after this: a view that is left open fills no disk.
 _TRACE_S = 3600.0
 #: Longer without a reading, and nobody knows what was drawn meanwhile: it is not counted.
 _LONGEST_GAP_S = 5.0
@@ -44,8 +44,8 @@ class Reading:
     snapshot
         The newest values, as `NVMetrics.snapshot` has them.
     elapsed_s, energy_j
-        Seconds since the start or the last reset, and the module's joules since then; None where its power is not
-        known.
+        Seconds since the start or the last reset, and the module's joules since then; None where
+        its power is not known.
     gpu_mhz, cpu_mhz
         Clocks, None where not known; of the CPU that of the fastest cores.
     history
@@ -132,8 +132,9 @@ class Meter:
             self._stop()
             self._start()
         snapshot = self._recorder.snapshot()
-        if snapshot["time_s"] is None and self._snapshot is not None:
-            snapshot = self._snapshot  # begun anew a moment ago
+        before = self._snapshot
+        if before is not None and _known_tiers(snapshot) < _known_tiers(before):
+            snapshot = before  # begun anew a moment ago
         self._snapshot = snapshot
         self._count(snapshot)
         self._remember(snapshot, int(now))
@@ -184,13 +185,23 @@ class Meter:
                         line.append(None)
                 self._gpu_mhz, self._cpu_mhz = self._clocks.gpu_mhz(), self._clocks.cpu_mhz()
             self._second = second
-        gpu, cpu, power = snapshot["gpu_load"], snapshot["cpu_aggregate"], snapshot["total_power_mw"]
+        gpu, cpu, power = (
+            snapshot["gpu_load"],
+            snapshot["cpu_aggregate"],
+            snapshot["total_power_mw"],
+        )
         if gpu is not None:
             self._sums[0].append(gpu / 10)
         if cpu is not None:
             self._sums[1].append(cpu)
         if power is not None:
             self._sums[2].append(power / 1000)
+
+
+def _known_tiers(snapshot: Snapshot) -> int:
+    """Return how many tiers have a sample."""
+    times = (snapshot["time_s"], snapshot["medium_time_s"], snapshot["slow_time_s"])
+    return sum(time_s is not None for time_s in times)
 
 
 def read_once(board: BoardConfig, patience_s: float = 3.0) -> Reading:
@@ -214,6 +225,5 @@ def read_once(board: BoardConfig, patience_s: float = 3.0) -> Reading:
             time.sleep(0.05)
             reading = meter.read()
             waited = time.monotonic() - begun
-            tiers = [reading.snapshot[name] for name in ("time_s", "medium_time_s", "slow_time_s")]  # type: ignore[literal-required]
-            if (waited >= 0.5 and None not in tiers) or waited >= patience_s:
+            if (waited >= 0.5 and _known_tiers(reading.snapshot) == 3) or waited >= patience_s:
                 return reading

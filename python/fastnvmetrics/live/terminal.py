@@ -36,7 +36,8 @@ def show(meter: Meter, interval_s: float, *, use_color: bool = True) -> None:
     meter
         One that has begun.
     interval_s
-        From one picture to the next; values are read and joules counted at the meter's own rate if that is faster.
+        From one picture to the next; values are read and joules counted at the meter's own rate if
+        that is faster.
     use_color
         Whether to use colours where the terminal has some.
 
@@ -62,7 +63,9 @@ def check_terminal() -> None:
         curses.setupterm(kind or "unknown", sys.stdout.fileno())
         can_place = curses.tigetstr("cup") is not None
     except curses.error:
-        raise TerminalError(f"TERM={kind!r} is no terminal that is known here; --once prints one reading") from None
+        raise TerminalError(
+            f"TERM={kind!r} is no terminal that is known here; --once prints one reading"
+        ) from None
     if not can_place:
         raise TerminalError(f"TERM={kind!r} cannot place text; --once prints one reading")
 
@@ -192,8 +195,8 @@ class _Display:
         for line, row in enumerate(rows):
             if line < len(self.drawn) and self.drawn[line] == row:
                 continue
-            # The last place of the last line cannot be written without scrolling; and a terminal that shrinks
-            # while it is drawn on has no such place any more.
+            # The last place of the last line cannot be written without scrolling; and a terminal
+            # that shrinks while it is drawn on has no such place any more.
             with contextlib.suppress(curses.error):
                 self.window.move(line, 0)
                 for text, style in row:
@@ -209,15 +212,20 @@ def _is_unicode() -> bool:
 
 def _styles(use_color: bool) -> dict[str, int]:
     styles = {
-        "plain": curses.A_NORMAL, "bold": curses.A_BOLD, "dim": curses.A_DIM, "bar": curses.A_NORMAL,
-        "high": curses.A_BOLD, "full": curses.A_REVERSE,
+        "plain": curses.A_NORMAL, "bold": curses.A_BOLD, "dim": curses.A_DIM,
+        "bar": curses.A_NORMAL, "high": curses.A_BOLD, "full": curses.A_REVERSE,
     }  # fmt: skip
     with contextlib.suppress(curses.error):
         if use_color and curses.has_colors():
             curses.start_color()
             curses.use_default_colors()
             for pair, (style, color) in enumerate(
-                (("bar", curses.COLOR_CYAN), ("high", curses.COLOR_YELLOW), ("full", curses.COLOR_RED)), start=1
+                (
+                    ("bar", curses.COLOR_CYAN),
+                    ("high", curses.COLOR_YELLOW),
+                    ("full", curses.COLOR_RED),
+                ),
+                start=1,
             ):
                 curses.init_pair(pair, color, -1)
                 styles[style] = curses.color_pair(pair) | (curses.A_BOLD if style == "full" else 0)

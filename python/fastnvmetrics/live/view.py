@@ -175,7 +175,12 @@ class View:
                 (
                     (f"{name:<{_NAME}}", "dim"),
                     (line.rjust(room), "bar"),
-                    (f"  max {highest:.0f} {unit}" if unit == "%" else f"  max {highest:.1f} {unit}", "dim"),
+                    (
+                        f"  max {highest:.0f} {unit}"
+                        if unit == "%"
+                        else f"  max {highest:.1f} {unit}",
+                        "dim",
+                    ),
                 )
             )
         return rows
@@ -211,7 +216,8 @@ class View:
     def _sparkline(self, values: Iterable[float | None], top: float) -> str:
         levels = "▁▂▃▄▅▆▇█" if self.is_unicode else "_.:-=+*#"
         return "".join(
-            " " if value is None else levels[max(0, min(int(8 * value / top), 7))] for value in values
+            " " if value is None else levels[max(0, min(int(8 * value / top), 7))]
+            for value in values
         )
 
 

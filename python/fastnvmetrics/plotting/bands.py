@@ -1,8 +1,10 @@
-"""Phases as bands of a picture: in lanes that do not overlap, and none narrower than can be seen."""
+"""Phases as bands of a picture: in lanes that do not overlap, and none narrower than can be
+seen.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,7 @@ class Bands(NamedTuple):
         (B,) 0 is on top, and the phases inside of those of a lane are in the next one.
     name
         (B,) which of `names`, or `MIXED`.
-    count
+    members
         (B,) how many phases it stands for.
     names
         Each once, by its first beginning.
@@ -41,7 +43,7 @@ class Bands(NamedTuple):
     end_s: Floats
     lane: Integers
     name: Integers
-    count: Integers
+    members: Integers
     names: list[str]
     left_out: int
 
@@ -75,7 +77,7 @@ def bands_of(phases: npt.NDArray[np.void], begin_s: float, end_s: float) -> Band
         end_s=np.clip(ends, begin_s, end_s)[shown],
         lane=lane[shown],
         name=rank[name.reshape(-1)][shown],
-        count=np.ones(int(shown.sum()), np.int64),
+        members=np.ones(int(shown.sum()), np.int64),
         names=[str(unique[at]) for at in order],
         left_out=int((~shown).sum()),
     )
@@ -83,7 +85,9 @@ def bands_of(phases: npt.NDArray[np.void], begin_s: float, end_s: float) -> Band
 
 
 def _lanes(phases: npt.NDArray[np.void], begins: Floats, ends: Floats) -> Integers:
-    """Return the lane of each phase: threads below each other, but after each other where they do not overlap."""
+    """Return the lane of each phase: threads below each other, but after each other where they do
+    not overlap.
+    """
     lanes = phases["depth"].astype(np.int64)
     if not len(lanes):
         return lanes
@@ -114,7 +118,8 @@ def _lanes(phases: npt.NDArray[np.void], begins: Floats, ends: Floats) -> Intege
 
 
 def merged(bands: Bands, pixel_s: float) -> Bands:
-    """Return the bands with those narrower than `pixel_s` seconds that follow each other closely made one.
+    """Return the bands with those narrower than `pixel_s` seconds that follow each other closely
+    made one.
 
     One that stands alone stays as it is, however narrow.
     """
@@ -136,7 +141,7 @@ def merged(bands: Bands, pixel_s: float) -> Bands:
         end_s=np.concatenate((bands.end_s[wide], np.maximum.reduceat(end, starts))),
         lane=np.concatenate((bands.lane[wide], lane[starts])),
         name=np.concatenate((bands.name[wide], np.where(lowest == highest, lowest, MIXED))),
-        count=np.concatenate((bands.count[wide], np.add.reduceat(bands.count[rows], starts))),
+        members=np.concatenate((bands.members[wide], np.add.reduceat(bands.members[rows], starts))),
         names=bands.names,
         left_out=bands.left_out,
     )
@@ -146,8 +151,8 @@ def merged(bands: Bands, pixel_s: float) -> Bands:
 def labels(bands: Bands, letters_per_second: float) -> list[tuple[float, int, str]]:
     """Return what is written in bands: (time of the middle, lane, text).
 
-    A name is cut where there is no room for all of it. Bands of one name that follow each other, each too narrow for
-    it, share a label.
+    A name is cut where there is no room for all of it. Bands of one name that follow each other,
+    each too narrow for it, share a label.
     """
     found: list[tuple[float, int, str]] = []
     run: list[tuple[float, float, int, int, int]] = []
@@ -169,7 +174,7 @@ def labels(bands: Bands, letters_per_second: float) -> list[tuple[float, int, st
                 found.append(((begin + end) / 2, lane, text))
         run.clear()
 
-    for begin, end, lane, name, count in zip(*(part.tolist() for part in bands[:5])):
+    for begin, end, lane, name, count in zip(*_columns(bands)):
         text = fitted(begin, end, name, count, True)
         if run and ((lane, name) != run[-1][2:4] or (begin - run[-1][1]) * letters_per_second > 2):
             end_run()
@@ -182,7 +187,19 @@ def labels(bands: Bands, letters_per_second: float) -> list[tuple[float, int, st
     return found
 
 
+def _columns(bands: Bands) -> list[list[Any]]:
+    every = (bands.begin_s, bands.end_s, bands.lane, bands.name, bands.members)
+    return [part.tolist() for part in every]
+
+
 def _sorted(bands: Bands) -> Bands:
     order = np.lexsort((bands.begin_s, bands.lane))
-    begin, end, lane, name, count = (part[order] for part in bands[:5])
-    return Bands(begin, end, lane, name, count, bands.names, bands.left_out)
+    return Bands(
+        bands.begin_s[order],
+        bands.end_s[order],
+        bands.lane[order],
+        bands.name[order],
+        bands.members[order],
+        bands.names,
+        bands.left_out,
+    )

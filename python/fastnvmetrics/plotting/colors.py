@@ -1,4 +1,6 @@
-"""Colours that those who see few of them can tell apart: Okabe and Ito's for lines, Tol's muted ones for phases."""
+"""Colours that those who see few of them can tell apart: Okabe and Ito's for lines, Tol's muted
+ones for phases.
+"""
 
 from __future__ import annotations
 

@@ -44,8 +44,10 @@ def envelope(
     end_s: float,
     columns: int,
     period_s: float,
+    most_samples: int | None = None,
 ) -> Envelope:
-    """Return samples from `begin_s` to `end_s` in at most so many columns of equal length, and the gaps between them.
+    """Return samples from `begin_s` to `end_s` in at most so many columns of equal length, and the
+    gaps between them.
 
     Memory is that of the columns and of one block of rows.
 
@@ -58,16 +60,18 @@ def envelope(
     begin_s, end_s
         The stretch of time; both ends are inside.
     columns
-        Where there are no more samples than this, they are returned as they are.
+        How many at most.
     period_s
         From sample to sample, as it should be.
+    most_samples
+        Where there are no more than this, they are returned as they are. None: as many as columns.
     """
     first, last = bisect.bisect_left(times, begin_s), bisect.bisect_right(times, end_s)
     first = min(first, last)
     width = values(slice(0, 0)).shape[1]
     # Less is a tick or two that came late, which no one would call a gap.
     gap_s = max(5 * period_s, 0.1)
-    if last - first <= columns:
+    if last - first <= (columns if most_samples is None else most_samples):
         return _samples(times, values, first, last, width, period_s, gap_s)
     return _Columns(begin_s, end_s, columns, width, gap_s).of(times, values, first, last)
 
@@ -133,6 +137,8 @@ class _Columns:
         # By line: a column's samples lie next to each other then.
         lines = np.ascontiguousarray(block.T)
         is_known = ~np.isnan(lines)
+        lowest: np.ufunc
+        highest: np.ufunc
         if is_known.all():
             lowest, highest = np.minimum, np.maximum
             counts = np.diff(starts, append=len(at))[:, None]
@@ -152,7 +158,7 @@ class _Columns:
 
     def _envelope(self) -> Envelope:
         occupied = np.flatnonzero(self.has_rows)
-        at = self.begin_s + (occupied + 0.5) * self.width_s
+        at: Floats = self.begin_s + (occupied.astype(np.float64) + 0.5) * self.width_s
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = self.sums[occupied] / self.known[occupied]
         low, high = self.low[occupied], self.high[occupied]

@@ -79,10 +79,11 @@ def _command(metadata: dict[str, Any]) -> str:
 
 
 def _energy(trace: Any, begin_s: float, end_s: float) -> tuple[float | None, float | None]:
-    """Return the module's joules in a stretch of time and their uncertainty, as `summarize` has them.
+    """Return the module's joules in a stretch of time and their uncertainty, as `summarize` has
+    them.
 
-    Long stretches are worked out piece by piece: what the sensor's steps leave open is common to the pieces and adds
-    up, the rest adds up in quadrature.
+    Long stretches are worked out piece by piece: what the sensor's steps leave open is common to
+    the pieces and adds up, the rest adds up in quadrature.
     """
     readings = len(trace["medium_time_s"])
     if not readings or not end_s > begin_s:
@@ -104,7 +105,7 @@ def _energy(trace: Any, begin_s: float, end_s: float) -> tuple[float | None, flo
     return joules, math.hypot(steps, sampling) if is_known else None
 
 
-def _readings(trace: Any, begin_s: float, end_s: float) -> dict[str, Any]:
+def _readings(trace: Any, begin_s: float, end_s: float) -> Any:
     """Return a trace of the readings around a stretch of time, which is its only phase."""
     times = trace["medium_time_s"]
     # What was seen around it tells how much the power varies.
@@ -116,7 +117,10 @@ def _readings(trace: Any, begin_s: float, end_s: float) -> dict[str, Any]:
     fast = ("gpu_load", "cpu_aggregate", "ram_used_kb", "ram_available_kb", "emc_util", "cpu_util")
     found: dict[str, Any] = {name: trace[name] for name in trace if name not in _ARRAYS}
     found.update((name, trace[name][:0]) for name in fast)
-    found.update((name, trace[name][rows]) for name in ("medium_time_s", "voltage_mv", "current_ma", "power_mw"))
+    found.update(
+        (name, trace[name][rows])
+        for name in ("medium_time_s", "voltage_mv", "current_ma", "power_mw")
+    )
     found.update(
         fast_time_s=trace["fast_time_s"][:0],
         slow_time_s=trace["slow_time_s"][:0],
@@ -129,7 +133,7 @@ def _readings(trace: Any, begin_s: float, end_s: float) -> dict[str, Any]:
 
 
 _ARRAYS = {
-    "fast_time_s", "gpu_load", "cpu_util", "cpu_aggregate", "ram_used_kb", "ram_available_kb", "emc_util",
-    "medium_time_s", "voltage_mv", "current_ma", "power_mw", "slow_time_s", "temp_c", "sync_id", "phases",
-    "sync_labels",
+    "fast_time_s", "gpu_load", "cpu_util", "cpu_aggregate", "ram_used_kb", "ram_available_kb",
+    "emc_util", "medium_time_s", "voltage_mv", "current_ma", "power_mw", "slow_time_s", "temp_c",
+    "sync_id", "phases", "sync_labels",
 }  # fmt: skip

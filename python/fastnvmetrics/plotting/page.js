@@ -67,7 +67,7 @@
     for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
     const values = new ARRAYS[array.kind](bytes.buffer);
     if (array.step === undefined) return values;
-    return Float32Array.from(values, (value) => (value === 65535 ? NaN : value * array.step));
+    return Float32Array.from(values, (value) => (value === 65535 ? NaN : array.lowest + value * array.step));
   }
 
   // The first place in rising times that is at or behind one.

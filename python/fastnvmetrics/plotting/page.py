@@ -1,6 +1,8 @@
-"""A scene as a page that zooms: one HTML file with plotly's script, ours and the values in it. It needs no network.
+"""A scene as a page that zooms: one HTML file with plotly's script, ours and the values in it. It
+needs no network.
 
-The script makes an envelope of what is visible, so that the page is quick however many samples it holds.
+The script makes an envelope of what is visible, so that the page is quick however many samples it
+holds.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ __all__ = ["library", "write"]
 
 #: Phases and sync points that a page holds; there is no more to see of more.
 _MOST_MARKS = 20_000
-#: Of a percentage, in steps of 0.01 %.
-_PERCENT_STEP = 0.01
+#: Of percentages and degrees, which are kept as whole numbers of such steps from here on.
+_STEP = 0.01
+_LOWEST = {"%": 0.0, "°C": -100.0}
 _MISSING_16, _MISSING_8 = 65535, 255
 
 
@@ -94,8 +97,9 @@ def _notes(scene: Scene) -> list[str]:
         notes.append(f"{scene.bands.left_out:,} phases, of more threads or deeper, are not shown.")
     if any(not panel.is_exact for panel in scene.panels):
         notes.append(
-            "The trace has more samples than this page: a point can be the mean of several, with the lowest and the "
-            "highest as a shade. Look closer with a page of a part: --from and --until, or --phase."
+            "The trace has more samples than this page: a point can be the mean of several, with "
+            "the lowest and the highest as a shade. Look closer with a page of a part: --from and "
+            "--until, or --phase."
         )
     return notes
 
@@ -146,7 +150,7 @@ def _phases(scene: Scene) -> dict[str, Any]:
         "end_s": _packed(bands.end_s, "f8"),
         "lane": _packed(bands.lane, "i4"),
         "name": _packed(bands.name, "i4"),
-        "count": _packed(bands.count, "i4"),
+        "count": _packed(bands.members, "i4"),
     }
 
 
@@ -161,10 +165,12 @@ def _marks(scene: Scene) -> dict[str, Any]:
 
 
 def _values(values: npt.NDArray[np.float64], unit: str) -> dict[str, Any]:
-    if unit != "%":
+    if unit not in _LOWEST:
         return _packed(values, "f4")
-    steps = np.clip(np.rint(values / _PERCENT_STEP), 0, _MISSING_16 - 1)
-    return {**_packed(np.where(np.isnan(values), _MISSING_16, steps), "u2"), "step": _PERCENT_STEP}
+    lowest = _LOWEST[unit]
+    steps = np.clip(np.rint((values - lowest) / _STEP), 0, _MISSING_16 - 1)
+    packed = _packed(np.where(np.isnan(values), _MISSING_16, steps), "u2")
+    return {**packed, "step": _STEP, "lowest": lowest}
 
 
 def _packed(values: npt.NDArray[Any], kind: str) -> dict[str, Any]:

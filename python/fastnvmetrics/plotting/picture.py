@@ -1,4 +1,6 @@
-"""A scene drawn by matplotlib: PNG, SVG, PDF. No window is opened, and no setting of the program touched."""
+"""A scene drawn by matplotlib: PNG, SVG, PDF. No window is opened, and no setting of the program
+touched.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .._table import printable
 from ..frames import _library
 from . import colors
-from .bands import Bands, labels, merged
-from .marks import Marks, thinned
+from .bands import merged
+from .marks import thinned
 from .scene import Cores, Panel, Scene
+from .strip import Strip, plain
 from .times import clock
 
 __all__ = ["figure_of", "library", "write"]
@@ -23,7 +24,7 @@ __all__ = ["figure_of", "library", "write"]
 _DPI = 120
 _WIDTH_IN = 12.0
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN, _GAP_IN = 0.5, 1.8, 0.55, 0.55, 0.25
-_LANE_IN, _CHARACTER_IN = 0.2, 0.068
+_LANE_IN = 0.2
 _HEIGHTS_IN = {"utilisation": 1.75, "power": 1.9, "temperature": 1.3, "RAM used": 0.9}
 #: Lines of a legend: smaller ones where there are many.
 _LEGEND_LINE_IN, _SMALL_LINE_IN = 0.155, 0.122
@@ -82,7 +83,6 @@ def _draw(scene: Scene, columns: int) -> Any:
 class _Drawing:
     def __init__(self, scene: Scene, columns: int) -> None:
         figures = _library("matplotlib.figure", "plot")
-        self.collections = _library("matplotlib.collections", "plot")
         self.agg = _library("matplotlib.backends.backend_agg", "plot")
         self.scene = scene
         width_in = _WIDTH_IN - _LEFT_IN - _RIGHT_IN
@@ -91,8 +91,11 @@ class _Drawing:
         self.pixel_s = 1 / (self.second_in * _DPI)
         self.bands = merged(scene.bands, self.pixel_s)
         self.marks = thinned(scene.marks, self.pixel_s)
+        self.strip = Strip(self.bands, self.marks, self.second_in, scene.end_s)
         heights = self._heights()
-        total = sum(heights) + _GAP_IN * len(heights) + _TOP_IN + _BOTTOM_IN + 0.16 * len(self.notes())
+        total = (
+            sum(heights) + _GAP_IN * len(heights) + _TOP_IN + _BOTTOM_IN + 0.16 * len(self.notes())
+        )
         self.figure = figures.Figure(figsize=(_WIDTH_IN, total), dpi=_DPI, facecolor="white")
         self.agg.FigureCanvasAgg(self.figure)
         self.height_in = total
@@ -101,13 +104,20 @@ class _Drawing:
 
     def notes(self) -> list[str]:
         notes = [*self.scene.notes]
-        together = int(self.bands.count[self.bands.count > 1].sum())
+        together = int(self.bands.members[self.bands.members > 1].sum())
         if together:
-            notes.append(f"{together:,} phases narrower than a pixel are drawn together with their neighbours.")
+            notes.append(
+                f"{together:,} phases narrower than a pixel are drawn together with neighbours."
+            )
         if self.bands.left_out:
-            notes.append(f"{self.bands.left_out:,} phases, of more threads or deeper, are not drawn.")
+            notes.append(
+                f"{self.bands.left_out:,} phases, of more threads or deeper, are not drawn."
+            )
         if any(not panel.is_exact for panel in self.scene.panels):
-            notes.append("Lines are means of each column of pixels, shades from its lowest to its highest sample.")
+            notes.append(
+                "Lines are means of each column of pixels, shades from its lowest to its highest "
+                "sample."
+            )
         return notes
 
     def _heights(self) -> list[float]:
@@ -133,9 +143,10 @@ class _Drawing:
         left = [*heights]
         every = []
         if self.bands.lanes or any(self.marks.labels):
-            strip = self._add(left.pop(0))
-            self._strip(strip)
-            every.append(strip)
+            axes = self._add(left.pop(0))
+            self._title(axes, "phases" if self.bands.lanes else "sync points")
+            self.strip.draw(axes)
+            every.append(axes)
         if not scene.panels and scene.cores is not None:
             every.append(self._cores(self._add(left.pop(0)), scene.cores))
         for panel in scene.panels:
@@ -173,21 +184,28 @@ class _Drawing:
     # ---- What is in the axes
 
     def _panel(self, axes: Any, panel: Panel) -> Any:
-        self._shade(axes)
+        self.strip.shade(axes)
         for number, line in enumerate(panel.lines):
             color, dashes = colors.of_line(panel.title, line.label, number)
             width = 1.6 if line.is_module else 1.1
             if line.is_module:
                 color, dashes = colors.INK, "solid"
             how = "steps-post" if panel.is_step else "default"
-            if line.low is not line.high and not panel.is_exact:
-                step = "post" if panel.is_step else None
+            if not panel.is_exact:
+                # As wide as the column: a single high sample is seen.
                 axes.fill_between(
-                    panel.time_s, line.low, line.high, step=step, color=color, alpha=0.22, linewidth=0, zorder=2
+                    panel.time_s,
+                    line.low,
+                    line.high,
+                    step="mid",
+                    color=color,
+                    alpha=0.3,
+                    linewidth=0,
+                    zorder=2,
                 )
             axes.plot(
-                panel.time_s, line.mean, color=color, linestyle=dashes, linewidth=width, drawstyle=how,
-                label=_plain(line.label), zorder=3,
+                panel.time_s, line.mean, color=color, linestyle=dashes, linewidth=width,
+                drawstyle=how, label=plain(line.label), zorder=3,
             )  # fmt: skip
         self._title(axes, f"{panel.title}, {panel.unit}")
         if panel.limit is not None:
@@ -199,8 +217,9 @@ class _Drawing:
         axes.grid(axis="y", color=colors.GRID, linewidth=0.6, zorder=0)
         axes.set_axisbelow(True)
         axes.legend(
-            loc="upper left", bbox_to_anchor=(1.005, 1.03), frameon=False, handlelength=1.6, borderaxespad=0.1,
-            fontsize=6.8 if len(panel.lines) > _MANY_LINES else 8, labelspacing=0.2,
+            loc="upper left", bbox_to_anchor=(1.005, 1.03), frameon=False, handlelength=1.6,
+            borderaxespad=0.1, fontsize=6.8 if len(panel.lines) > _MANY_LINES else 8,
+            labelspacing=0.2,
         )  # fmt: skip
         return axes
 
@@ -208,13 +227,15 @@ class _Drawing:
         times = cores.time_s
         if len(times) > 1:
             middles = (times[1:] + times[:-1]) / 2
-            edges = np.concatenate(([2 * times[0] - middles[0]], middles, [2 * times[-1] - middles[-1]]))
+            edges = np.concatenate(
+                ([2 * times[0] - middles[0]], middles, [2 * times[-1] - middles[-1]])
+            )
         else:
             edges = np.array([times[0] - self.pixel_s, times[0] + self.pixel_s])
         count = cores.percent.shape[1]
         mesh = axes.pcolormesh(
-            edges, np.arange(count + 1) - 0.5, np.ma.masked_invalid(cores.percent.T), cmap="cividis", vmin=0,
-            vmax=100, shading="flat", rasterized=True, antialiased=False,
+            edges, np.arange(count + 1) - 0.5, np.ma.masked_invalid(cores.percent.T),
+            cmap="cividis", vmin=0, vmax=100, shading="flat", rasterized=True, antialiased=False,
         )  # fmt: skip
         axes.set_ylim(count - 0.5, -0.5)
         axes.set_yticks(sorted({0, count - 1}))
@@ -222,85 +243,40 @@ class _Drawing:
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
         place = axes.get_position()
-        scale = self.figure.add_axes((place.x1 + 0.012, place.y0 + 0.12 * place.height, 0.009, 0.76 * place.height))
+        scale = self.figure.add_axes(
+            (place.x1 + 0.012, place.y0 + 0.12 * place.height, 0.009, 0.76 * place.height)
+        )
         bar = self.figure.colorbar(mesh, cax=scale, ticks=[0, 50, 100])
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=7, length=2)
         bar.ax.set_yticklabels(["0", "50", "100 %"])
         return axes
 
-    def _strip(self, axes: Any) -> None:
-        bands, lanes = self.bands, self.bands.lanes
-        self._title(axes, "phases" if lanes else "sync points")
-        axes.set_ylim(lanes + any(self.marks.labels), 0)
-        axes.set_yticks([])
-        for side in ("left", "bottom"):
-            axes.spines[side].set_visible(False)
-        if lanes:
-            boxes = _boxes(bands, bands.lane + 0.06, bands.lane + 0.94)
-            fills = [colors.of_phase(name) for name in bands.name]
-            axes.add_collection(
-                self.collections.PolyCollection(boxes, facecolors=fills, edgecolors=fills, linewidths=0.5, alpha=0.6)
-            )
-            for middle, lane, text in labels(bands, self.second_in / _CHARACTER_IN):
-                axes.text(middle, lane + 0.52, _plain(text), ha="center", va="center", fontsize=8, clip_on=True)
-        self._mark_labels(axes, lanes)
-
-    def _mark_labels(self, axes: Any, lane: int) -> None:
-        lines = self.marks.time_s.tolist()
-        free = -np.inf
-        for at, text in zip(lines, self.marks.labels):
-            if text and at >= free:
-                # To the left of what is at the right edge.
-                length = (len(text) + 1) * _CHARACTER_IN / self.second_in
-                is_right = at + length > self.scene.end_s
-                axes.text(
-                    at, lane + 0.5, _plain(f"{text} " if is_right else f" {text}"), fontsize=7.5, va="center",
-                    ha="right" if is_right else "left", color=colors.MARK,
-                )  # fmt: skip
-                free = at + length
-        self._lines(axes, self.marks)
-
-    def _shade(self, axes: Any) -> None:
-        """Shade the phases and draw the sync points behind the lines."""
-        bands = self.bands
-        every = _boxes(bands, np.zeros(len(bands.lane)), np.ones(len(bands.lane)))
-        for lane, share in enumerate(colors.SHADES):
-            rows = bands.lane == lane
-            fills = [colors.of_phase(name) for name in bands.name[rows]]
-            shade = self.collections.PolyCollection(
-                every[rows], facecolors=fills, alpha=share, linewidths=0, transform=axes.get_xaxis_transform(), zorder=0.5
-            )
-            axes.add_collection(shade, autolim=False)
-        self._lines(axes, self.marks)
-
     def _title(self, axes: Any, text: str) -> None:
         place = axes.get_position()
         bottom = place.y1 + 0.035 / self.height_in
-        self.figure.text(place.x0, bottom, text, fontsize=8.5, fontweight="bold", ha="left", va="bottom")
-
-    def _lines(self, axes: Any, marks: Marks) -> None:
-        axes.vlines(
-            marks.time_s, 0, 1, transform=axes.get_xaxis_transform(), color=colors.MARK, linewidth=0.7,
-            linestyle=(0, (3, 2)), zorder=1.5,
-        )  # fmt: skip
+        self.figure.text(
+            place.x0, bottom, text, fontsize=8.5, fontweight="bold", ha="left", va="bottom"
+        )
 
     def _heading(self) -> None:
         left, height = _LEFT_IN / _WIDTH_IN, self.height_in
         write = self.figure.text
-        write(left, 1 - 0.27 / height, _plain(self.scene.title), fontsize=12, fontweight="bold", va="center")
+        write(
+            left,
+            1 - 0.27 / height,
+            plain(self.scene.title),
+            fontsize=12,
+            fontweight="bold",
+            va="center",
+        )
         write(left, 1 - 0.5 / height, self.scene.facts, fontsize=9, color=colors.AXIS, va="center")
         for number, note in enumerate(reversed(self.notes())):
-            write(left, (0.08 + 0.16 * number) / height, note, fontsize=7, color=colors.AXIS, va="center")
-
-
-def _boxes(bands: Bands, top: npt.NDArray[Any], bottom: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the corners of each band: (B, 4, 2)."""
-    begin, end = bands.begin_s, bands.end_s
-    corners = [(begin, top), (begin, bottom), (end, bottom), (end, top)]
-    return np.stack([np.column_stack(corner) for corner in corners], axis=1)
-
-
-def _plain(text: str) -> str:
-    """Return a text that is no formula and no command: names are anybody's."""
-    return printable(text).replace("$", r"\$")
+            write(
+                left,
+                (0.08 + 0.16 * number) / height,
+                note,
+                fontsize=7,
+                color=colors.AXIS,
+                va="center",
+            )

@@ -13,6 +13,7 @@ from .._opened import TraceLike, is_aligned, opened
 from .._paths import PathLike
 from .._phase_list import end_of
 from ..mapped import MappedTrace, map_trace
+from ..phases import PHASE
 from .scene import scene_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["FORMATS", "plot"]
 #: What can be written, by what the name of the file ends in.
 FORMATS = (".png", ".svg", ".pdf", ".html")
 
-#: Columns of a picture: about its pixels. Samples of each line that a page holds: a minute at 1 kHz, and some.
+#: Columns of a picture, about its pixels; samples of a line of a page, a minute at 1 kHz.
 _PICTURE_POINTS, _PAGE_POINTS = 1200, 70_000
 _MOST_POINTS = 2_000_000
 #: A recording that is longer is none.
@@ -41,24 +42,26 @@ def plot(
     points: int | None = None,
     title: str | None = None,
 ) -> Figure | None:
-    """Draw a trace: utilisation, cores, power, temperature and RAM over one time axis, with the phases shaded.
+    """Draw a trace: all that was measured over one time axis, with the phases shaded.
 
-    A long trace is drawn as the lowest, the mean and the highest value of each column of the picture, so that no spike
-    is lost, in memory that has a bound. What is not known is a gap.
+    A long trace is drawn as the lowest, the mean and the highest value of each column of the
+    picture, so that no spike is lost, in memory that has a bound. What is not known is a gap.
 
     Parameters
     ----------
     trace
         A path, or what `read_trace` (not aligned) or `map_trace` returned.
     path
-        Where it goes: ``.png``, ``.svg`` or ``.pdf`` is a picture, ``.html`` a page that zooms and needs no network.
-        It is replaced once all of it is there. None returns a figure of matplotlib.
+        Where it goes: ``.png``, ``.svg`` or ``.pdf`` is a picture, ``.html`` a page that zooms and
+        needs no network. It is replaced once all of it is there. None returns a figure of
+        matplotlib.
     begin_s, end_s
         The stretch to draw, seconds since t = 0; None is the beginning or the end.
     phase, repeat
         Draw this phase alone, with a little around it; of several of that name, which one, from 1.
     points
-        The most columns of a picture, or samples of a line that a page holds. None: 1200, 70,000.
+        The most columns of a picture, or samples of a line that a page holds; of one that has
+        more, a fifth as many columns. None: 1200, 70,000.
     title
         The first line; None says board and command.
 
@@ -72,8 +75,8 @@ def plot(
     ImportError
         matplotlib (of a page: plotly) is not installed; the message says how to.
     ValueError
-        The file is no complete trace, as with `read_trace`; it has no samples in the stretch, no such phase; the
-        path ends in nothing that can be written, or is that of the trace.
+        The file is no complete trace, as with `read_trace`; it has no samples in the stretch, no
+        such phase; the path ends in nothing that can be written, or is that of the trace.
     OSError
         The trace cannot be read, the plot cannot be written.
     TypeError
@@ -100,8 +103,10 @@ def plot(
         picture.library()
     with _mapped(trace) as data:
         begin, end = _stretch(data, begin_s, end_s, phase, repeat)
-        columns = points or (_PAGE_POINTS if ending == ".html" else _PICTURE_POINTS)
-        scene = scene_of(data, begin, end, columns, title)
+        is_page = ending == ".html"
+        columns = points or (_PAGE_POINTS if is_page else _PICTURE_POINTS)
+        # Of a column a page holds three values for each line.
+        scene = scene_of(data, begin, end, columns, title, -(-columns // 5) if is_page else columns)
     if not scene.panels and scene.cores is None:
         raise ValueError(f"there are no samples from {begin:g} s to {end:g} s: nothing to plot")
     if path is None:
@@ -136,7 +141,9 @@ def _mapped(trace: TraceLike) -> Iterator[Any]:
         return
     data = opened(trace)
     if not isinstance(data, MappedTrace) and is_aligned(data):
-        raise ValueError('this trace was read with align="fast", which repeats readings: read it without')
+        raise ValueError(
+            'this trace was read with align="fast", which repeats readings: read it without'
+        )
     yield data
 
 
@@ -154,7 +161,9 @@ def _stretch(
     begin = begin if begin_s is None else max(begin_s, 0.0)
     end = end if end_s is None else min(end_s, last)
     if not begin < end:
-        raise ValueError(f"nothing was recorded from {begin:g} s to {end:g} s: the trace ends at {last:g} s")
+        raise ValueError(
+            f"nothing was recorded from {begin:g} s to {end:g} s: the trace ends at {last:g} s"
+        )
     return begin, end
 
 
@@ -164,10 +173,10 @@ def _last(trace: Any, tier: str) -> float:
 
 
 def _phase(trace: Any, name: str, repeat: int) -> tuple[float, float]:
-    phases = trace["phases"] if "phases" in trace else ()
-    found = phases[phases["name"] == name] if len(phases) else ()
+    phases = trace["phases"] if "phases" in trace else np.empty(0, PHASE)
+    found = phases[phases["name"] == name]
     if not len(found):
-        names = ", ".join(dict.fromkeys(phases["name"][:10_000].tolist()) if len(phases) else ()) or "none"
+        names = ", ".join(dict.fromkeys(phases["name"].tolist())) or "none"
         raise ValueError(f"no phase {name!r}; there are: {names}")
     if not 1 <= repeat <= len(found):
         raise ValueError(f"there are {len(found)} phases {name!r}, and no number {repeat}")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .._columns import _gpu_is_known
 from .._rail_sensors import total_rails
+from ..mapped import forget
 from ..phases import PHASE
 from .bands import Bands, bands_of
 from .envelope import Envelope, envelope
@@ -20,12 +21,16 @@ __all__ = ["Cores", "Line", "Panel", "Scene", "scene_of"]
 
 Floats = npt.NDArray[np.float64]
 
+#: After so many rows a mapped trace gives back the memory of what was looked at.
+_FORGOTTEN_ROWS = 1 << 20
 _KB_PER_GIB = float(1 << 20)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a panel: three arrays (P,), NaN where there is a gap; `is_module` is the module's power."""
+    """A line of a panel: three arrays (P,), NaN where there is a gap; `is_module` is the module's
+    power.
+    """
 
     label: str
     low: Floats
@@ -81,9 +86,13 @@ class Scene:
     marks: Marks
 
 
-def scene_of(trace: Any, begin_s: float, end_s: float, columns: int, title: str | None) -> Scene:
-    """Return what there is to draw of a stretch of time, in at most so many columns."""
-    tiers = _Tiers(trace, begin_s, end_s, columns)
+def scene_of(
+    trace: Any, begin_s: float, end_s: float, samples: int, title: str | None, columns: int
+) -> Scene:
+    """Return what there is to draw of a stretch of time: at most so many samples, else so many
+    columns.
+    """
+    tiers = _Tiers(trace, begin_s, end_s, samples, columns)
     panels = [*tiers.utilisation(), *tiers.power(), *tiers.temperature(), *tiers.ram()]
     head = heading(trace, begin_s, end_s)
     phases = trace["phases"] if "phases" in trace else np.empty(0, PHASE)
@@ -104,9 +113,12 @@ def scene_of(trace: Any, begin_s: float, end_s: float, columns: int, title: str 
 class _Tiers:
     """The tiers of a trace as envelopes; each is gone through once."""
 
-    def __init__(self, trace: Any, begin_s: float, end_s: float, columns: int) -> None:
+    def __init__(
+        self, trace: Any, begin_s: float, end_s: float, samples: int, columns: int
+    ) -> None:
         self.trace = trace
         self.stretch = (begin_s, end_s, columns)
+        self.samples = samples
         self.has_gpu = _gpu_is_known(trace)
         self.fast = self._envelope("fast", self._fast_rows)
 
@@ -146,7 +158,7 @@ class _Tiers:
             "power",
             "W",
             is_step=True,
-            module=len(labels) if sums else (total or [None])[0],
+            module=len(labels) if sums else next(iter(total), None),
         )
 
     def temperature(self) -> list[Panel]:
@@ -157,6 +169,8 @@ class _Tiers:
 
     def _fast_rows(self, part: slice) -> npt.NDArray[Any]:
         trace = self.trace
+        if part.start and part.start % _FORGOTTEN_ROWS < part.stop - part.start:
+            forget(trace)
         cores = trace["cpu_util"][part]
         found = np.empty((len(cores), 4 + cores.shape[1]), np.float32)
         found[:, 0] = trace["gpu_load"][part] if self.has_gpu else np.nan
@@ -172,7 +186,7 @@ class _Tiers:
 
     def _envelope(self, tier: str, rows: Any) -> Envelope:
         rate = max(int(self.trace[f"{tier}_hz"]), 1)
-        return envelope(self.trace[f"{tier}_time_s"], rows, *self.stretch, 1 / rate)
+        return envelope(self.trace[f"{tier}_time_s"], rows, *self.stretch, 1 / rate, self.samples)
 
     def _panel(
         self,
@@ -186,14 +200,12 @@ class _Tiers:
     ) -> list[Panel]:
         """Return the panel, without lines that nothing is known of; none where there are none."""
         lines = tuple(
-            Line(
-                label,
-                *(np.ascontiguousarray(part[:, at]) for part in (found.low, found.mean, found.high)),
-                is_module=at == module,
-            )
+            Line(label, found.low[:, at], found.mean[:, at], found.high[:, at], at == module)
             for label, at in names
             if not np.isnan(found.mean[:, at]).all()
         )
         return (
-            [Panel(title, unit, found.time_s, lines, is_step, found.is_exact, limit)] if lines else []
+            [Panel(title, unit, found.time_s, lines, is_step, found.is_exact, limit)]
+            if lines
+            else []
         )

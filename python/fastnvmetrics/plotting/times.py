@@ -19,7 +19,9 @@ class clock:
         step = next((float(step) for step in _STEPS if length / step <= most), 0.0)
         if length < 60 * 3:
             power = 10 ** math.floor(math.log10(length / most))
-            step = next(power * factor for factor in (1, 2, 5, 10) if length / (power * factor) <= most)
+            step = next(
+                power * factor for factor in (1, 2, 5, 10) if length / (power * factor) <= most
+            )
         if not step:
             step = 86400.0 * math.ceil(length / 86400 / most)
         first = math.ceil(begin_s / step)
