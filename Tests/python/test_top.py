@@ -169,10 +169,7 @@ def test_keys_freeze_and_reset_and_help(simulated: str) -> None:
         terminal.press(" ")
         terminal.press("?")
         terminal.wait_for_text("count joules from now on")
-        terminal.press("?r")
-        terminal.written = b""
-        terminal.wait_for_text("J")
-        terminal.press("q")
+        terminal.press("?rq")
         assert terminal.end() == 0
 
 
@@ -193,8 +190,9 @@ def test_without_utf_8_and_colours_it_is_ascii(simulated: str) -> None:
     with Terminal(
         ["--root", simulated], LC_ALL="C", PYTHONCOERCECLOCALE="0", TERM="vt100"
     ) as terminal:
+        terminal.wait_for_text("###")
         terminal.wait_for_text("tdiode-thermal")
-        assert "###" in terminal.text and terminal.written.isascii()
+        assert terminal.written.isascii()
         terminal.press("q")
         assert terminal.end() == 0
 

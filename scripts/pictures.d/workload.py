@@ -15,6 +15,7 @@ __all__ = ["record"]
 
 def record(path: str, board: ScriptedBoard, root: str) -> None:
     """Record the whole of it, about ten seconds."""
+    time.sleep(0.2)  # until the board stands at its first loads
     with fm.NVMetrics(path, board=fm.detect_board(root=root), metadata=True, realtime=True) as nv:
         time.sleep(0.6)
         with nv.phase("load model"):
