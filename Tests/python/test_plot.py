@@ -150,7 +150,7 @@ def test_the_page_holds_phases_and_labels_and_asks_nobody_for_anything(
     )
     assert "default-src 'none'" in text
     assert "</script><script>alert" not in text
-    assert text.count("</script>") == 3
+    assert text.count("</script>") == 4
 
 
 def test_the_energy_is_that_of_the_summary(tmp_path: Path, plotly: Any) -> None:

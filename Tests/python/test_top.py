@@ -186,6 +186,23 @@ def test_it_follows_the_size_of_the_terminal(simulated: str) -> None:
         assert terminal.end() == 0
 
 
+def test_a_line_of_the_full_width_leaves_the_next_one_alone(simulated: str) -> None:
+    pytest.importorskip("pyte")
+    # Here that of RAM is as wide as the terminal, and changes every 200 ms.
+    with Terminal(["--root", simulated], columns=60, lines=16) as terminal:
+        terminal.wait_for(lambda: "of 61.4 GiB" in terminal.screen())
+        seen: set[str] = set()
+
+        def has_changed_often() -> bool:
+            seen.add(terminal.screen().splitlines()[4])
+            return len(seen) >= 4
+
+        terminal.wait_for(has_changed_often)
+        lines = terminal.screen().splitlines()
+        assert lines[4].startswith("RAM") and len(lines[4].rstrip()) == 60
+        assert lines[5].startswith("rail  "), lines[5]
+
+
 def test_without_utf_8_and_colours_it_is_ascii(simulated: str) -> None:
     with Terminal(
         ["--root", simulated], LC_ALL="C", PYTHONCOERCECLOCALE="0", TERM="vt100"

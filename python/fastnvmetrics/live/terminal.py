@@ -199,9 +199,10 @@ class _Display:
             # that shrinks while it is drawn on has no such place any more.
             with contextlib.suppress(curses.error):
                 self.window.move(line, 0)
+                # First: after a line of the full width the cursor is in the next one.
+                self.window.clrtoeol()
                 for text, style in row:
                     self.window.addstr(text, self.styles[style])
-                self.window.clrtoeol()
         self.drawn = rows
         self.window.refresh()
 

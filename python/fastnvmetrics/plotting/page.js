@@ -2,6 +2,7 @@
 // zoom: so it is quick however many samples there are, no spike is lost, and a closer look shows the samples.
 "use strict";
 (() => {
+  const { unpacked, place, columnsOf, envelope, visibleBands, seconds, plain, alpha, clock } = values;
   const COLUMNS = 1400, CORE_COLUMNS = 700, MOST_SHADES = 250, MANY_LINES = 6;
   const LEFT = 58, RIGHT = 172, TOP = 6, BOTTOM = 44, GAP = 26, LANE = 22, LETTER = 7;
   const HEIGHTS = { utilisation: 160, power: 170, temperature: 130, "RAM used": 80 };
@@ -10,7 +11,6 @@
     light: { ink: "#1b1f24", pale: "#57606a", grid: "#e6e9ed", paper: "#ffffff", mark: "#8c3b12", shades: [0.1, 0.17, 0.05] },
     dark: { ink: "#e6e9ed", pale: "#9aa4af", grid: "#2a2f36", paper: "#14171b", mark: "#f0a07a", shades: [0.12, 0.2, 0.06] },
   };
-  const ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u2: Uint16Array, u1: Uint8Array };
 
   const data = JSON.parse(document.getElementById("data").textContent);
   const plot = document.getElementById("plot");
@@ -57,88 +57,19 @@
   let theme = window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const hidden = new Set();
   let drawing = false;
+  // Older ones have a single legend for all panels, which lies where the scale of the cores would be.
+  const [major, minor] = Plotly.version.split(".").map(Number);
+  const hasLegends = major > 2 || (major === 2 && minor >= 22);
 
   function coresRow() {
     return { kind: "cores", height: Math.max(60, 9 * data.cores.rows.length) };
-  }
-
-  function unpacked(array) {
-    const text = atob(array.base64), bytes = new Uint8Array(text.length);
-    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
-    const values = new ARRAYS[array.kind](bytes.buffer);
-    if (array.step === undefined) return values;
-    return Float32Array.from(values, (value) => (value === 65535 ? NaN : array.lowest + value * array.step));
-  }
-
-  // The first place in rising times that is at or behind one.
-  function place(sorted, time) {
-    let low = 0, high = sorted.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sorted[middle] < time) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  // Columns of rows first to last: where each begins. A row that is a gap is a column of its own.
-  function columnsOf(time, first, last, count) {
-    const starts = [], width = (range[1] - range[0]) / count;
-    let column = NaN;
-    for (let at = first; at < last; at++) {
-      const here = Math.floor((time[at] - range[0]) / width);
-      if (here !== column) starts.push(at);
-      column = here;
-    }
-    starts.push(last);
-    return starts;
-  }
-
-  function envelope(time, line, first, last, starts) {
-    const x = [], y = [], ends = [], bandX = [], bandY = [];
-    const count = starts ? starts.length - 1 : last - first;
-    for (let at = 0; at < count; at++) {
-      const begin = starts ? starts[at] : first + at, end = starts ? starts[at + 1] : begin + 1;
-      let low = Infinity, high = -Infinity, sum = 0, known = 0, sumTime = 0, gap = false;
-      for (let row = begin; row < end; row++) {
-        const value = line.mean[row];
-        if (value !== value) { gap = true; continue; }
-        if (line.low[row] < low) low = line.low[row];
-        if (line.high[row] > high) high = line.high[row];
-        sum += value;
-        sumTime += time[row];
-        known++;
-      }
-      if (known) {
-        const middle = sumTime / known;
-        x.push(middle);
-        y.push(sum / known);
-        ends.push([low, high]);
-        if (high > low) {
-          bandX.push(middle, middle);
-          bandY.push(low, high);
-        } else if (bandX.length && bandY[bandY.length - 1] !== null) {
-          bandX.push(middle);
-          bandY.push(null);
-        }
-      }
-      if (gap) {
-        const when = known ? time[end - 1] : time[begin];
-        x.push(when);
-        y.push(null);
-        ends.push([null, null]);
-        bandX.push(when);
-        bandY.push(null);
-      }
-    }
-    return { x, y, ends, bandX, bandY };
   }
 
   function panelTraces(row, colors) {
     const panel = row.panel, time = times[panel.time], traces = [];
     // One more on either side, so that lines go to the edge.
     const first = Math.max(0, place(time, range[0]) - 1), last = Math.min(time.length, place(time, range[1]) + 1);
-    const starts = last - first > 2 * COLUMNS ? columnsOf(time, first, last, COLUMNS) : null;
+    const starts = last - first > 2 * COLUMNS ? columnsOf(time, first, last, COLUMNS, range) : null;
     const isExact = panel.is_exact && !starts;
     const digits = panel.unit === "%" || panel.unit === "°C" ? ".1f" : ".3f";
     panel.lines.forEach((line) => {
@@ -170,7 +101,7 @@
   function coreTrace(row, colors) {
     const time = times[data.cores.time], cores = data.cores.rows;
     const first = Math.max(0, place(time, range[0]) - 1), last = Math.min(time.length, place(time, range[1]) + 1);
-    let starts = columnsOf(time, first, last, CORE_COLUMNS);
+    let starts = columnsOf(time, first, last, CORE_COLUMNS, range);
     if (last - first <= CORE_COLUMNS) starts = Array.from({ length: last - first + 1 }, (_, at) => first + at);
     const x = [], z = cores.map(() => []);
     for (let at = 0; at + 1 < starts.length; at++) {
@@ -186,7 +117,7 @@
     }
     return {
       type: "heatmap", x, y: cores.map((_, core) => core), z, xaxis: "x", yaxis: row.axis, zmin: 0, zmax: 100,
-      colorscale: "Cividis", hoverongaps: false, name: "",
+      colorscale: "Cividis", showscale: hasLegends, hoverongaps: false, name: "",
       hovertemplate: "core %{y}: %{z:.0f} %<extra></extra>",
       colorbar: {
         y: (row.top + row.bottom) / 2, len: row.top - row.bottom, thickness: 10, x: 1.01, xanchor: "left", xpad: 0,
@@ -196,32 +127,8 @@
     };
   }
 
-  // What is narrower than a pixel and follows closely is drawn together.
-  function visibleBands(pixel) {
-    const found = [];
-    let last = null;
-    for (let at = 0; at < phases.lane.length; at++) {
-      const begin = phases.begin_s[at], end = phases.end_s[at], lane = phases.lane[at];
-      if (end < range[0] || begin > range[1]) continue;
-      const narrow = end - begin < pixel;
-      if (narrow && last && last.narrow && last.lane === lane && begin - last.end < pixel) {
-        last.end = Math.max(last.end, end);
-        last.count += phases.count[at];
-        if (last.name !== phases.name[at]) last.name = -1;
-        continue;
-      }
-      last = { begin, end, lane, name: phases.name[at], count: phases.count[at], narrow };
-      found.push(last);
-    }
-    return found;
-  }
-
   function phaseColor(name) {
     return name < 0 ? MIXED : phases.colors[name % phases.colors.length];
-  }
-
-  function seconds(value) {
-    return value < 1 ? `${+(1000 * value).toPrecision(4)} ms` : `${+value.toPrecision(5)} s`;
   }
 
   function stripTraces(row, bands, pixel, colors) {
@@ -303,15 +210,6 @@
     };
   }
 
-  function plain(text) {
-    return text.replace(/&(amp|lt|gt);/g, "_");
-  }
-
-  function alpha(color, share) {
-    const part = (at) => parseInt(color.slice(at, at + 2), 16);
-    return `rgba(${part(1)},${part(3)},${part(5)},${share})`;
-  }
-
   function shapes(bands, pixel, colors) {
     const lowest = 0, highest = lanes ? rows[0].bottom : 1;
     // Lanes further down would add up to grey.
@@ -332,13 +230,6 @@
       });
     }
     return found;
-  }
-
-  function clock(value) {
-    const whole = Math.floor(value + 1e-9), rest = value - whole;
-    const two = (number) => String(number).padStart(2, "0");
-    const decimals = rest > 1e-7 ? rest.toFixed(6).replace(/0+$/, "").slice(1) : "";
-    return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}${decimals}`;
   }
 
   function timeAxis() {
@@ -408,7 +299,7 @@
     document.getElementById("theme").textContent = theme === "dark" ? "light" : "dark";
     whole.hidden = range[0] <= data.begin_s && range[1] >= data.end_s;
     const pixel = (range[1] - range[0]) / Math.max(plot.clientWidth - LEFT - RIGHT, 100);
-    const bands = visibleBands(pixel);
+    const bands = visibleBands(phases, range, pixel);
     const traces = rows.flatMap((row) => {
       if (row.kind === "strip") return stripTraces(row, bands, pixel, colors);
       return row.kind === "cores" ? [coreTrace(row, colors)] : panelTraces(row, colors);

@@ -49,6 +49,7 @@ def write(scene: Scene, path: str) -> None:
         "facts": html.escape(scene.facts),
         "plotly": _inline(library()),
         "data": json.dumps(_data(scene), allow_nan=False).replace("<", "\\u003c"),
+        "values": _inline((here / "page_values.js").read_text(encoding="utf-8")),
         "script": _inline((here / "page.js").read_text(encoding="utf-8")),
     }
     with open(path, "w", encoding="utf-8") as file:

@@ -98,16 +98,15 @@ class Strip:
             free = at + length
 
     def _lines(self, axes: Any) -> None:
-        axes.vlines(
-            self.marks.time_s,
-            0,
-            1,
+        lines = self._collections.LineCollection(
+            [[(at, 0), (at, 1)] for at in self.marks.time_s.tolist()],
             transform=axes.get_xaxis_transform(),
-            color=colors.MARK,
-            linewidth=0.7,
-            linestyle=(0, (3, 2)),
+            colors=colors.MARK,
+            linewidths=0.7,
+            linestyles=[(0, (3, 2))],
             zorder=1.5,
         )
+        axes.add_collection(lines, autolim=False)
 
 
 def plain(text: str) -> str:
