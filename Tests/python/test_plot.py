@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import fastnvmetrics as fm
 import trace_builder
 from fastnvmetrics.phases import _EVENT
+from fastnvmetrics.plotting import page
 
 RUN = [sys.executable, "-m", "fastnvmetrics", "plot"]
 NAMES = ("request", "prefill", "decode <b>&$x$")
@@ -330,3 +335,35 @@ def test_an_aligned_trace_is_refused(tmp_path: Path, matplotlib: Any) -> None:
     path = trace(tmp_path / "run.bin")
     with pytest.raises(ValueError, match="align"):
         fm.plot(fm.read_trace(path, align="fast"), tmp_path / "run.png")
+
+
+def test_times_of_a_damaged_trace_are_no_failure_of_the_summary(tmp_path: Path) -> None:
+    data: Any = dict(fm.read_trace(trace(tmp_path / "run.bin")))
+    data["medium_time_s"][100] = 1e308
+    data["fast_time_s"][100] = -1e308
+    assert fm.summarize(data).whole.fast_samples > 0
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)), max_size=40
+    )
+)
+def test_a_damaged_trace_is_drawn_or_refused(
+    tmp_path: Path, damage: list[tuple[float, bytes]]
+) -> None:
+    content = bytearray(trace(tmp_path / "run.bin", fast=500, board_name=b"orin_nx").read_bytes())
+    for share, part in damage:
+        at = 40 + int(share * (len(content) - 48))
+        content[at : at + len(part)] = part
+    (tmp_path / "run.bin").write_bytes(bytes(content))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setattr(page, "library", lambda: "")
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*run.bin.*")  # what is said of damaged chunks
+        with contextlib.suppress(ValueError):
+            fm.plot(tmp_path / "run.bin", tmp_path / "run.html", points=100)
+            data_of(tmp_path / "run.html")

@@ -25,7 +25,9 @@ def missed_in(times: Floats, rate_hz: int, begin_s: float, end_s: float) -> int:
     rows = rows_in(times, begin_s, end_s)
     gaps = np.diff(times[max(rows.start - 1, 0) : rows.stop])
     gaps = gaps[np.isfinite(gaps)]  # a trace that was damaged can hold any time
-    return int(np.maximum(np.rint(gaps * rate_hz) - 1, 0).sum())
+    with np.errstate(over="ignore"):
+        missed = float(np.maximum(np.rint(gaps * rate_hz) - 1, 0).sum())
+    return int(min(missed, 2.0**62))
 
 
 def distribution(values: npt.NDArray[Any], weights: Floats | None = None) -> Distribution | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import datetime
 import math
 import shlex
@@ -42,8 +43,11 @@ def heading(trace: Any, begin_s: float, end_s: float) -> Heading:
         title += f"  ·  {command}"
     facts = []
     if trace["start_realtime_ns"]:
-        begun = datetime.datetime.fromtimestamp(int(trace["start_realtime_ns"]) / 1e9).astimezone()
-        facts.append(f"{begun:%Y-%m-%d %H:%M:%S %z}")
+        # A damaged trace can say a year that there is none of.
+        with contextlib.suppress(OverflowError, ValueError, OSError):
+            seconds = int(trace["start_realtime_ns"]) / 1e9
+            begun = datetime.datetime.fromtimestamp(seconds).astimezone()
+            facts.append(f"{begun:%Y-%m-%d %H:%M:%S %z}")
     facts.append(_length(begin_s, end_s))
     joules, uncertainty = _energy(trace, begin_s, end_s)
     if joules is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._opened import TraceLike, is_aligned, opened
 from .._paths import PathLike
-from .._phase_list import end_of
+from .._phase_list import LONGEST_S
 from ..mapped import MappedTrace, map_trace
 from ..phases import PHASE
 from .scene import scene_of
@@ -27,8 +27,7 @@ FORMATS = (".png", ".svg", ".pdf", ".html")
 #: Columns of a picture, about its pixels; samples of a line of a page, a minute at 1 kHz.
 _PICTURE_POINTS, _PAGE_POINTS = 1200, 70_000
 _MOST_POINTS = 2_000_000
-#: A recording that is longer is none.
-_LONGEST_S = 1e9
+_LAST_SAMPLES = 64
 
 
 def plot(
@@ -101,7 +100,8 @@ def plot(
         from . import picture
 
         picture.library()
-    with _mapped(trace) as data:
+    # Whatever bits a damaged trace has for numbers is no warning of arithmetic.
+    with _mapped(trace) as data, np.errstate(all="ignore"):
         begin, end = _stretch(data, begin_s, end_s, phase, repeat)
         is_page = ending == ".html"
         columns = points or (_PAGE_POINTS if is_page else _PICTURE_POINTS)
@@ -151,8 +151,7 @@ def _stretch(
     trace: Any, begin_s: float | None, end_s: float | None, phase: str | None, repeat: int
 ) -> tuple[float, float]:
     """Return the stretch that is asked for, cut to what was recorded."""
-    last = max((end_of(trace), *(_last(trace, tier) for tier in ("medium", "slow"))))
-    last = last if 0 < last < _LONGEST_S else 1e-3
+    last = max(_last(trace, tier) for tier in ("fast", "medium", "slow")) or 1e-3
     begin, end = 0.0, last
     if phase is not None:
         begin, end = _phase(trace, phase, repeat)
@@ -168,8 +167,11 @@ def _stretch(
 
 
 def _last(trace: Any, tier: str) -> float:
-    times = trace[f"{tier}_time_s"]
-    return float(times[-1]) if len(times) and np.isfinite(times[-1]) else 0.0
+    """Return when a tier ends, 0 where it has no samples; a damaged trace can say any time."""
+    times = np.array(trace[f"{tier}_time_s"][-_LAST_SAMPLES:], np.float64)
+    with np.errstate(invalid="ignore"):
+        known = times[(times > 0) & (times < LONGEST_S)]
+    return float(known.max()) if len(known) else 0.0
 
 
 def _phase(trace: Any, name: str, repeat: int) -> tuple[float, float]:
