@@ -18,7 +18,7 @@ from ..phases import PHASE, SYNC_LABEL
 __all__ = ["Heading", "heading"]
 
 #: Readings that energy is worked out from at a time, so that memory has a bound.
-_PIECE = 1_000_000
+_PIECE = 400_000
 _WINDOW = "window"
 _LONGEST_COMMAND = 80
 
