@@ -11,8 +11,15 @@ import click
 
 from .._table import known
 from ..board import BoardConfig, detect_board, get_board_config
-from ..live import Meter, Reading, TerminalError, read_once, show
-from ..live.terminal import check_terminal
+from ..live import (
+    Meter,
+    Reading,
+    TerminalError,
+    check_terminal,
+    ending_signals,
+    read_once,
+    show,
+)
 from .exits import Failure
 from .options import Duration, board_options, json_option
 from .output import print_json, print_lines, print_table
@@ -80,8 +87,9 @@ def command(
         else:
             _print(found, reading)
         return
-    with Meter(found, max(_LEAST_HZ, math.ceil(1 / interval))) as meter:
-        show(meter, interval, use_color=not os.environ.get("NO_COLOR"))
+    rate_hz = max(_LEAST_HZ, math.ceil(1 / interval))
+    with ending_signals() as signals, Meter(found, rate_hz) as meter:
+        show(meter, interval, signals, use_color=not os.environ.get("NO_COLOR"))
 
 
 def _board(board: str | None, root: str | None) -> BoardConfig:

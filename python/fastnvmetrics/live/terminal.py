@@ -16,7 +16,7 @@ from typing import Any
 from .meter import Meter, Reading
 from .view import Row, View
 
-__all__ = ["TerminalError", "show"]
+__all__ = ["EndingSignals", "TerminalError", "check_terminal", "ending_signals", "show"]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _QUIT, _ESCAPE = (ord("q"), ord("Q")), 27
@@ -26,7 +26,9 @@ class TerminalError(RuntimeError):
     """There is no terminal that can show it."""
 
 
-def show(meter: Meter, interval_s: float, *, use_color: bool = True) -> None:
+def show(
+    meter: Meter, interval_s: float, signals: EndingSignals, *, use_color: bool = True
+) -> None:
     """Show readings until q is pressed, or a signal ends it: the terminal is then as it was before.
 
     For the main thread.
@@ -38,6 +40,8 @@ def show(meter: Meter, interval_s: float, *, use_color: bool = True) -> None:
     interval_s
         From one picture to the next; values are read and joules counted at the meter's own rate if
         that is faster.
+    signals
+        From `ending_signals`, begun before the meter, so that none leaves a trace behind.
     use_color
         Whether to use colours where the terminal has some.
 
@@ -48,7 +52,7 @@ def show(meter: Meter, interval_s: float, *, use_color: bool = True) -> None:
     """
     check_terminal()
     locale.setlocale(locale.LC_ALL, "")
-    with _woken_by_signals() as signals, _screen() as window:
+    with _screen() as window:
         _Display(window, meter, interval_s, use_color, signals).run()
 
 
@@ -90,7 +94,7 @@ def _screen() -> Iterator[Any]:
         curses.endwin()
 
 
-class _Signals:
+class EndingSignals:
     """Which signal has come that ends it, and a descriptor that can be read once one has."""
 
     def __init__(self, descriptor: int) -> None:
@@ -102,11 +106,12 @@ class _Signals:
 
 
 @contextlib.contextmanager
-def _woken_by_signals() -> Iterator[_Signals]:
+def ending_signals() -> Iterator[EndingSignals]:
+    """Have SIGINT, SIGTERM, SIGHUP and SIGQUIT end what is shown, and nothing else, in a block."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
-    signals = _Signals(reading)
+    signals = EndingSignals(reading)
     before = {number: signal.signal(number, signals.receive) for number in _ENDING}
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
@@ -121,7 +126,7 @@ def _woken_by_signals() -> Iterator[_Signals]:
 
 class _Display:
     def __init__(
-        self, window: Any, meter: Meter, interval_s: float, use_color: bool, signals: _Signals
+        self, window: Any, meter: Meter, interval_s: float, use_color: bool, signals: EndingSignals
     ) -> None:
         self.window, self.meter, self.signals = window, meter, signals
         self.interval_s = interval_s
