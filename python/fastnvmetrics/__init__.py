@@ -28,6 +28,7 @@ from .mapped import MappedTrace, map_trace
 from .native_paths import get_include, get_library_dir
 from .phase import Phase
 from .phases import in_phase
+from .plotting import plot
 from .recorder import NVMetrics, recover
 from .snapshot import RailSnapshot, Snapshot
 from .stats import LatenessStats, SourceStats, Stats, TierStats
@@ -81,6 +82,7 @@ __all__ = [
     "get_library_dir",
     "in_phase",
     "map_trace",
+    "plot",
     "read_trace",
     "recover",
     "restore_sensors",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ._columns import FastTier, distribution, missed_in, rows_in
 from ._energy import RailCurve, total_curve, total_estimate
 from ._opened import TraceLike, is_aligned, opened
-from ._phase_list import TracePhase, end_of, phases_of
+from ._phase_list import LONGEST_S, TracePhase, end_of, phases_of
 from ._power import PowerCurve
 from ._rail_sensors import rail_sensors, total_rails
 from ._rail_summary import rail_summary, unknown_rail
@@ -80,9 +80,9 @@ class Analysis:
         self.fast = FastTier(trace)
         self.labels: list[str] = list(trace["power_rail_names"])
         times = np.ascontiguousarray(trace["medium_time_s"], np.float64)
-        # Only a damaged trace goes back in time.
-        forward = np.ones(len(times), np.bool_)
-        forward[1:] = times[1:] > np.maximum.accumulate(times)[:-1]
+        # Only a damaged trace goes back in time, or has times that are none.
+        forward = (times >= 0) & (times < LONGEST_S)
+        forward[1:] &= times[1:] > np.fmax.accumulate(np.where(forward, times, -1.0))[:-1]
         self.medium_times: Floats = times[forward]
         self.watts: Floats = np.asarray(trace["power_mw"], np.float64)[forward] / 1000
         amperes = np.asarray(trace["current_ma"], np.float64)[forward] / 1000

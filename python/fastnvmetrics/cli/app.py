@@ -18,7 +18,7 @@ __all__ = ["commands", "main"]
 #: Subcommands by what they are for: each is `command` of the module of that name.
 SECTIONS = {
     "Record": ("record", "stat", "recover"),
-    "Look": ("report", "info", "compare"),
+    "Look": ("report", "info", "compare", "plot", "top"),
     "Hand on": ("export",),
     "Board": ("doctor", "boards", "simulate"),
     "Shell": ("completion",),
