@@ -361,7 +361,7 @@ def test_a_damaged_trace_is_drawn_or_refused(
         content[at : at + len(part)] = part
     (tmp_path / "run.bin").write_bytes(bytes(content))
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        patch.setattr(page, "library", lambda: "")
+        patch.setattr(page, "plotly", lambda: "")
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*run.bin.*")  # what is said of damaged chunks
         with contextlib.suppress(ValueError):

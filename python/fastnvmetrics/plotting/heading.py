@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
-import datetime
 import math
 import shlex
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._dates import local_time
 from .._table import known, plus_minus, printable
 from ..analysis import summarize
 from ..phases import PHASE, SYNC_LABEL
@@ -42,12 +41,9 @@ def heading(trace: Any, begin_s: float, end_s: float) -> Heading:
     if command:
         title += f"  ·  {command}"
     facts = []
-    if trace["start_realtime_ns"]:
-        # A damaged trace can say a year that there is none of.
-        with contextlib.suppress(OverflowError, ValueError, OSError):
-            seconds = int(trace["start_realtime_ns"]) / 1e9
-            begun = datetime.datetime.fromtimestamp(seconds).astimezone()
-            facts.append(f"{begun:%Y-%m-%d %H:%M:%S %z}")
+    begun = local_time(int(trace["start_realtime_ns"]))
+    if begun is not None:
+        facts.append(begun)
     facts.append(_length(begin_s, end_s))
     joules, uncertainty = _energy(trace, begin_s, end_s)
     if joules is not None:

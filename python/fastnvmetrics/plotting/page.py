@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._optional import library
 from .._table import printable
-from ..frames import _library
 from . import colors
 from .bands import Bands, merged
 from .marks import thinned
@@ -34,9 +34,9 @@ _LOWEST = {"%": 0.0, "°C": -100.0}
 _MISSING_16, _MISSING_8 = 65535, 255
 
 
-def library() -> str:
+def plotly() -> str:
     """Return plotly's script, or raise ImportError with what to do."""
-    script: str = _library("plotly.offline", "plot").get_plotlyjs()
+    script: str = library("plotly.offline", "plot").get_plotlyjs()
     return script
 
 
@@ -47,7 +47,7 @@ def write(scene: Scene, path: str) -> None:
     parts = {
         "title": html.escape(printable(scene.title)),
         "facts": html.escape(scene.facts),
-        "plotly": _inline(library()),
+        "plotly": _inline(plotly()),
         "data": json.dumps(_data(scene), allow_nan=False).replace("<", "\\u003c"),
         "values": _inline((here / "page_values.js").read_text(encoding="utf-8")),
         "script": _inline((here / "page.js").read_text(encoding="utf-8")),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..frames import _library
+from .._optional import library
 from . import colors
 from .bands import merged
 from .marks import thinned
@@ -47,9 +47,9 @@ _STYLE = {
 }
 
 
-def library() -> Any:
+def matplotlib() -> Any:
     """Return matplotlib, or raise ImportError with what to do."""
-    return _library("matplotlib", "plot")
+    return library("matplotlib", "plot")
 
 
 def write(scene: Scene, columns: int, path: str, kind: str) -> None:
@@ -67,10 +67,10 @@ def figure_of(scene: Scene, columns: int) -> Any:
 
 @contextlib.contextmanager
 def _styled() -> Iterator[None]:
-    matplotlib = library()
-    with matplotlib.rc_context({}), warnings.catch_warnings():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+    found = matplotlib()
+    with found.rc_context({}), warnings.catch_warnings():
+        found.rcdefaults()
+        found.rcParams.update(_STYLE)
         # A name that the font has no letters for is a box; what is no user's business is not said.
         warnings.simplefilter("ignore")
         yield
@@ -82,8 +82,8 @@ def _draw(scene: Scene, columns: int) -> Any:
 
 class _Drawing:
     def __init__(self, scene: Scene, columns: int) -> None:
-        figures = _library("matplotlib.figure", "plot")
-        self.agg = _library("matplotlib.backends.backend_agg", "plot")
+        figures = library("matplotlib.figure", "plot")
+        self.agg = library("matplotlib.backends.backend_agg", "plot")
         self.scene = scene
         width_in = _WIDTH_IN - _LEFT_IN - _RIGHT_IN
         self.second_in = width_in / (scene.end_s - scene.begin_s)
@@ -160,7 +160,7 @@ class _Drawing:
             axes.tick_params(axis="y", length=3)
         last = every[-1]
         if scene.end_s > 600:
-            last.xaxis.set_major_locator(_library("matplotlib.ticker").FixedLocator(
+            last.xaxis.set_major_locator(library("matplotlib.ticker", "plot").FixedLocator(
                 clock.ticks(scene.begin_s, scene.end_s, 9)
             ))  # fmt: skip
             last.xaxis.set_major_formatter(lambda seconds, at=None: clock.text(seconds))
@@ -213,7 +213,9 @@ class _Drawing:
         elif panel.title == "power":
             axes.set_ylim(0, max(axes.get_ylim()[1], 0.1))
         axes.ticklabel_format(axis="y", useOffset=False)
-        axes.yaxis.set_major_locator(_library("matplotlib.ticker").MaxNLocator(5, min_n_ticks=2))
+        axes.yaxis.set_major_locator(
+            library("matplotlib.ticker", "plot").MaxNLocator(5, min_n_ticks=2)
+        )
         axes.grid(axis="y", color=colors.GRID, linewidth=0.6, zorder=0)
         axes.set_axisbelow(True)
         axes.legend(

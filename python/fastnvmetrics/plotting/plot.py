@@ -95,11 +95,11 @@ def plot(
     if ending == ".html":
         from . import page
 
-        page.library()
+        page.plotly()
     else:
         from . import picture
 
-        picture.library()
+        picture.matplotlib()
     # Whatever bits a damaged trace has for numbers is no warning of arithmetic.
     with _mapped(trace) as data, np.errstate(all="ignore"):
         begin, end = _stretch(data, begin_s, end_s, phase, repeat)

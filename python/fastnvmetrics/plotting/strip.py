@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._optional import library
 from .._table import printable
-from ..frames import _library
 from . import colors
 from .bands import Bands, labels
 from .marks import Marks
@@ -35,7 +35,7 @@ class Strip:
     def __init__(self, bands: Bands, marks: Marks, second_in: float, end_s: float) -> None:
         self.bands, self.marks = bands, marks
         self.second_in, self.end_s = second_in, end_s
-        self._collections = _library("matplotlib.collections", "plot")
+        self._collections = library("matplotlib.collections", "plot")
 
     def draw(self, axes: Any) -> None:
         """Draw the phases in lanes with their names, and the labels of sync points below them."""
