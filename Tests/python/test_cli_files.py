@@ -17,6 +17,11 @@ SUBCOMMANDS = [
     ("info", "TRACE"),
     ("compare", "TRACE", "GOOD"),
     ("compare", "GOOD", "TRACE"),
+    ("plot", "TRACE", "-o", "OUTPUT.svg"),
+    ("plot", "TRACE", "-o", "OUTPUT.html"),
+    ("export", "TRACE", "-o", "OUTPUT.csv"),
+    ("export", "TRACE", "--to", "parquet", "-o", "OUTPUT"),
+    ("export", "TRACE", "--to", "perfetto", "-o", "OUTPUT"),
 ]
 
 
@@ -48,15 +53,36 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, int
     return found
 
 
+NEEDS = {
+    "OUTPUT.svg": "matplotlib",
+    "OUTPUT.html": "plotly",
+    "parquet": "pyarrow",
+    "perfetto": "perfetto",
+}
+
+
+def skip_without_its_library(subcommand: tuple[str, ...]) -> None:
+    for word in subcommand:
+        if word in NEEDS:
+            pytest.importorskip(NEEDS[word])
+
+
+def outputs(directory: Path) -> dict[str, Path]:
+    return {
+        f"OUTPUT{suffix}": directory / f"output{suffix}" for suffix in ("", ".svg", ".html", ".csv")
+    }
+
+
 @pytest.mark.parametrize("subcommand", SUBCOMMANDS, ids=" ".join)
 def test_a_file_that_is_no_trace_is_said_in_one_line(
     subcommand: tuple[str, ...], files: dict[str, tuple[Path, int]], tmp_path: Path
 ) -> None:
+    skip_without_its_library(subcommand)
     good, _ = files["good"]
     for name, (path, code) in files.items():
         if name == "good":
             continue
-        names = {"TRACE": path, "GOOD": good, "OUTPUT": tmp_path / "output"}
+        names = {"TRACE": path, "GOOD": good, **outputs(tmp_path)}
         done = run(*(names.get(word, word) for word in subcommand))
         assert (done.returncode, done.stdout) == (code, ""), (name, done.stderr)
         assert done.stderr.count("\n") == 1
@@ -71,7 +97,8 @@ def test_a_file_that_is_no_trace_is_said_in_one_line(
 def test_a_directory_is_refused(
     subcommand: tuple[str, ...], files: dict[str, tuple[Path, int]], tmp_path: Path
 ) -> None:
-    names = {"TRACE": tmp_path, "GOOD": files["good"][0], "OUTPUT": tmp_path / "output"}
+    skip_without_its_library(subcommand)
+    names = {"TRACE": tmp_path, "GOOD": files["good"][0], **outputs(tmp_path)}
     done = run(*(names.get(word, word) for word in subcommand))
     assert done.returncode == 2
     assert str(tmp_path) in done.stderr

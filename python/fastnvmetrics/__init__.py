@@ -29,6 +29,7 @@ from .mapped import MappedTrace, map_trace
 from .native_paths import get_include, get_library_dir
 from .phase import Phase
 from .phases import in_phase
+from .plotting import plot
 from .recorder import NVMetrics, recover
 from .snapshot import RailSnapshot, Snapshot
 from .stats import LatenessStats, SourceStats, Stats, TierStats
@@ -83,6 +84,7 @@ __all__ = [
     "in_phase",
     "join",
     "map_trace",
+    "plot",
     "read_trace",
     "recover",
     "restore_sensors",

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TracePhase", "end_of", "phases_of"]
+__all__ = ["LONGEST_S", "TracePhase", "end_of", "phases_of"]
+
+#: No recording is as long as this.
+LONGEST_S = 1e9
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ def end_of(trace: Any) -> float:
     for key in ("fast_time_s", "medium_time_s", "slow_time_s"):
         times = trace[key]
         if len(times):
-            return max(float(times[-1]), 0.0)
+            last = float(times[-1])
+            # A damaged trace can say any time: one of thirty years is none.
+            return max(last, 0.0) if last < LONGEST_S else 0.0
     return 0.0
 
 

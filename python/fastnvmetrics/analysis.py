@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ._columns import FastTier, distribution, missed_in, rows_in
 from ._energy import RailCurve, total_curve, total_estimate
 from ._opened import TraceLike, is_aligned, opened
-from ._phase_list import TracePhase, end_of, phases_of
+from ._phase_list import LONGEST_S, TracePhase, end_of, phases_of
 from ._power import PowerCurve
 from ._rail_sensors import rail_sensors, total_rails
 from ._rail_summary import rail_summary, unknown_rail
@@ -18,7 +18,7 @@ from ._repeats import Figure, energy, mean_power, repeats
 from ._settings import settings_of
 from .summary import PhaseGroup, PhaseSummary, RailSummary, Summary, ZoneSummary
 
-__all__ = ["summarize"]
+__all__ = ["Analysis", "summarize"]
 
 WHOLE = "(whole)"
 
@@ -68,10 +68,10 @@ def summarize(trace: TraceLike) -> Summary:
         raise ValueError(
             'this trace was read with align="fast", which repeats readings: read it without'
         )
-    return _Analysis(data).summary()
+    return Analysis(data).summary()
 
 
-class _Analysis:
+class Analysis:
     """A trace, with what is worked out once for all of its phases."""
 
     def __init__(self, trace: Any) -> None:
@@ -80,9 +80,9 @@ class _Analysis:
         self.fast = FastTier(trace)
         self.labels: list[str] = list(trace["power_rail_names"])
         times = np.ascontiguousarray(trace["medium_time_s"], np.float64)
-        # Only a damaged trace goes back in time.
-        forward = np.ones(len(times), np.bool_)
-        forward[1:] = times[1:] > np.maximum.accumulate(times)[:-1]
+        # Only a damaged trace goes back in time, or has times that are none.
+        forward = (times >= 0) & (times < LONGEST_S)
+        forward[1:] &= times[1:] > np.fmax.accumulate(np.where(forward, times, -1.0))[:-1]
         self.medium_times: Floats = times[forward]
         self.watts: Floats = np.asarray(trace["power_mw"], np.float64)[forward] / 1000
         amperes = np.asarray(trace["current_ma"], np.float64)[forward] / 1000

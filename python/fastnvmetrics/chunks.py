@@ -152,7 +152,7 @@ def _object(file: io.FileIO, place: Place, path: str | bytes) -> dict[str, Any] 
 def _warn(message: str) -> None:
     """Warn at the line of the user, who called into the package."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == _PACKAGE:
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE + os.sep):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, RuntimeWarning, stacklevel=level)
 

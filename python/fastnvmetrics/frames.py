@@ -5,14 +5,15 @@ None of these libraries is needed for anything else, and none is imported before
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ._carry import carried, rows_at
+from ._column_names import column_names
 from ._opened import TraceLike, is_aligned, opened
-from .trace import _carried, _rows_at
+from ._optional import library
 
 if TYPE_CHECKING:
     import pandas
@@ -64,7 +65,7 @@ def to_pandas(trace: TraceLike, tier: Tier = "fast", *, absolute: bool = False) 
     >>> frame = to_pandas("run.bin", "medium", absolute=True)  # doctest: +SKIP
     >>> frame.set_index("time")["power_mw_VDD_IN"].resample("1s").mean()  # doctest: +SKIP
     """
-    pandas_ = _library("pandas")
+    pandas_ = library("pandas")
     columns, time = _columns(trace, tier, absolute)
     frame: pandas.DataFrame = pandas_.DataFrame(columns, copy=False)
     if time is not None:
@@ -82,7 +83,7 @@ def to_polars(trace: TraceLike, tier: Tier = "fast", *, absolute: bool = False) 
     --------
     >>> to_polars("run.bin")["gpu_load"].mean()  # doctest: +SKIP
     """
-    polars_ = _library("polars")
+    polars_ = library("polars")
     columns, time = _columns(trace, tier, absolute)
     series = [polars_.Series(name, _contiguous(values)) for name, values in columns.items()]
     if time is not None:
@@ -103,7 +104,7 @@ def to_arrow(trace: TraceLike, tier: Tier = "fast", *, absolute: bool = False) -
     >>> import pyarrow.parquet  # doctest: +SKIP
     >>> pyarrow.parquet.write_table(to_arrow("run.bin", "aligned"), "run.parquet")  # doctest: +SKIP
     """
-    pyarrow_ = _library("pyarrow", extra="arrow")
+    pyarrow_ = library("pyarrow", extra="arrow")
     columns, time = _columns(trace, tier, absolute)
     arrays = {}
     if time is not None:
@@ -112,16 +113,6 @@ def to_arrow(trace: TraceLike, tier: Tier = "fast", *, absolute: bool = False) -
         arrays[name] = pyarrow_.array(_contiguous(values))
     table: pyarrow.Table = pyarrow_.table(arrays)
     return table
-
-
-def _library(name: str, extra: str | None = None) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"{name} is needed for this: pip install 'fastnvmetrics[{extra or name}]' ({error})",
-            name=name,
-        ) from error
 
 
 def _contiguous(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -161,23 +152,17 @@ def _columns(
 
 def _named(name: str, values: npt.NDArray[Any], labels: list[str]) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of an array by label; of two with one label, the second gets a number."""
-    found: dict[str, npt.NDArray[Any]] = {}
-    for index, label in enumerate(labels):
-        column = f"{name}_{label}"
-        if column in found:
-            column = f"{column}_{index}"
-        found[column] = values[:, index]
-    return found
+    return {
+        column: values[:, index] for index, column in enumerate(column_names(name, labels))
+    }
 
 
 def _onto(data: Any, name: str, time: str, missing: float, tier: str) -> npt.NDArray[Any]:
     values: npt.NDArray[Any] = data[name]
     if tier != "aligned" or is_aligned(data):
         return values
-    carried_values: npt.NDArray[Any] = _carried(
-        values, _rows_at(data[time], data["fast_time_s"]), missing
-    )
-    return carried_values
+    onto_fast: npt.NDArray[Any] = carried(values, rows_at(data[time], data["fast_time_s"]), missing)
+    return onto_fast
 
 
 def _absolute(data: Any, times: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

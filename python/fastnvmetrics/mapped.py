@@ -282,3 +282,10 @@ class MappedTrace:
 
     def _refuse_closed(self) -> NoReturn:
         raise ValueError(f"the trace is closed: {os.fsdecode(self._path)}") from None
+
+
+def forget(trace: object) -> None:
+    """Give back the memory of what was looked at in a mapped trace, which the file has: long ones stay small."""
+    mapping = trace._mapping if isinstance(trace, MappedTrace) else None
+    if mapping is not None:
+        mapping.madvise(mmap.MADV_DONTNEED)

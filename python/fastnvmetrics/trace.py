@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import trace_format as layout
+from ._carry import carried, rows_at
 from ._paths import PathLike
 from ._trace_file import (
     checked_counts,
@@ -174,21 +175,9 @@ def _read_columns(
 
 
 def _align_to_fast(data: TraceData) -> None:
-    medium = _rows_at(data["medium_time_s"], data["fast_time_s"])
-    data["voltage_mv"] = _carried(data["voltage_mv"], medium, 0)
-    data["current_ma"] = _carried(data["current_ma"], medium, 0)
-    data["power_mw"] = _carried(data["power_mw"], medium, np.nan)
-    slow = _rows_at(data["slow_time_s"], data["fast_time_s"])
-    data["temp_c"] = _carried(data["temp_c"], slow, np.nan)
-
-
-def _rows_at(times: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the last row at or before each time, -1 where there is none."""
-    return (np.searchsorted(times, at, side="right") - 1).astype(np.int64, copy=False)
-
-
-def _carried(values: npt.NDArray[Any], rows: npt.NDArray[np.int64], missing: float) -> Any:
-    carried = np.full((len(rows), values.shape[1]), missing, values.dtype)
-    known = rows >= 0
-    carried[known] = values[rows[known]]
-    return carried
+    medium = rows_at(data["medium_time_s"], data["fast_time_s"])
+    data["voltage_mv"] = carried(data["voltage_mv"], medium, 0)
+    data["current_ma"] = carried(data["current_ma"], medium, 0)
+    data["power_mw"] = carried(data["power_mw"], medium, np.nan)
+    slow = rows_at(data["slow_time_s"], data["fast_time_s"])
+    data["temp_c"] = carried(data["temp_c"], slow, np.nan)

@@ -11,14 +11,15 @@ import click
 
 from .. import __version__
 from .exits import CODES, Failure, interrupted, reported
+from .output import notices
 
 __all__ = ["commands", "main"]
 
 #: Subcommands by what they are for: each is `command` of the module of that name.
 SECTIONS = {
     "Record": ("record", "stat", "dump", "recover"),
-    "Look": ("report", "info", "compare"),
-    "Services": ("serve",),
+    "Look": ("report", "info", "compare", "plot", "top"),
+    "Hand on": ("export", "serve"),
     "Board": ("doctor", "boards", "simulate"),
     "Shell": ("completion",),
 }
@@ -62,7 +63,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a subcommand; what fails is said in one line, with an exit code."""
-        with reported():
+        with notices(), reported():
             return super().invoke(ctx)
 
 

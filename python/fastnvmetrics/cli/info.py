@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from .. import _stats_text
+from .._dates import local_time
 from ..mapped import MappedTrace, map_trace
 from .options import json_option, trace_argument
 from .output import print_json, print_lines
@@ -83,11 +83,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _when(facts: dict[str, Any]) -> str:
-    begun = facts["start_realtime_ns"]
+    begun = local_time(facts["start_realtime_ns"])
     length = f"{facts['duration_s']:.3f} s"
-    if not begun:
-        return length
-    return f"{datetime.datetime.fromtimestamp(begun / 1e9).astimezone():%Y-%m-%d %H:%M:%S %z}, {length}"
+    return length if begun is None else f"{begun}, {length}"
 
 
 def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:

@@ -12,6 +12,7 @@ __all__ = [
     "Duration",
     "DurationOrSize",
     "Limit",
+    "Moment",
     "ParamType",
     "Size",
     "board_options",
@@ -84,6 +85,13 @@ class Duration(_Measure):
     what = "length of time: 90, 500ms, 1.5s, 10m, 1h or 2d"
     units = {"": 1, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
     most = 1e9
+
+
+class Moment(Duration):
+    """Seconds since a recording began, 0 among them."""
+
+    name = "moment"
+    least = -1.0
 
 
 class Size(_Measure):

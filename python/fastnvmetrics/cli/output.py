@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import click
 from .._table import printable, table
 from ..summary import jsonable
 
-__all__ = ["print_json", "print_lines", "print_table", "progress", "say", "working"]
+__all__ = ["notices", "print_json", "print_lines", "print_table", "progress", "say", "working"]
 
 #: Progress is shown from here on, in seconds: what is quicker needs none.
 _PATIENCE = 1.0
@@ -45,6 +46,15 @@ def print_table(
 def say(message: str) -> None:
     """Say on standard error what a user should know and standard output is not for."""
     click.echo(f"fastnvmetrics: {printable(message)}", err=True)
+
+
+@contextlib.contextmanager
+def notices() -> Iterator[None]:
+    """Say what the library warns of in the block, such as a chunk that is damaged, in a line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = lambda message, *_, **__: say(str(message))
+        yield
 
 
 @contextlib.contextmanager
