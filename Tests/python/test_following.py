@@ -13,8 +13,8 @@ import fastnvmetrics as fm
 import trace_builder
 from fastnvmetrics import trace_format as layout
 from fastnvmetrics.following import NewSamples, TraceFollower
-from fastnvmetrics.live import LiveFigures, Window
 from fastnvmetrics.simulate import Simulator
+from fastnvmetrics.windows import LiveFigures, Window
 
 TIERS = ("fast", "medium", "slow")
 

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 )
 
 from .following import TraceFollower
-from .live import LiveFigures, Window
+from .windows import LiveFigures, Window
 
 __all__ = ["Exporter"]
 
