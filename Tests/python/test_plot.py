@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import fastnvmetrics as fm
 import trace_builder
-from fastnvmetrics.phases import _EVENT
+from fastnvmetrics.phases import EVENT
 from fastnvmetrics.plotting import page
 
 RUN = [sys.executable, "-m", "fastnvmetrics", "plot"]
@@ -36,7 +36,7 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 
 def events(*rows: tuple[float, int, int, int, str]) -> bytes:
     """Records of PHAS: (time, kind, id, parent, name)."""
-    found = np.zeros(len(rows), _EVENT)
+    found = np.zeros(len(rows), EVENT)
     for record, (time, kind, number, parent, name) in zip(found, rows):
         record["time_ns"], record["kind"], record["thread"] = round(time * 1e9), kind, 7
         record["id"], record["parent"], record["name"] = number, parent, name.encode()

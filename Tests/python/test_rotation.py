@@ -116,7 +116,7 @@ def test_a_rotation_that_fails_is_said_once_and_recording_goes_on(tmp_path: Path
     directory = tmp_path / "disk"
     directory.mkdir()
     recorder = start(tmp_path, "--rotate", "1s", "-o", "disk/run.bin")
-    wait_for(lambda: os.listdir(directory), recorder)
+    wait_for(lambda: any(name.endswith(".bin") for name in os.listdir(directory)), recorder)
     [first] = [name for name in os.listdir(directory) if name.endswith(".bin")]
     wait_for(lambda: (directory / first).stat().st_size > 20_000, recorder)
     directory.rename(tmp_path / "moved")  # the next file cannot be created
