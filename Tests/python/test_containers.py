@@ -1,4 +1,6 @@
-"""The recipe of docs/containers.md without a container engine: the host's trees, mounted read-only under a root."""
+"""The recipe of docs/containers.md without a container engine: the host's trees, mounted read-only
+under a root.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Traces that are read while they are recorded, and the figures of `serve` that are made of them."""
+"""Traces that are read while they are recorded, and the figures of `serve`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,10 @@ from fastnvmetrics.windows import LiveFigures, Window
 TIERS = ("fast", "medium", "slow")
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
+def wait_for_samples(nv: fm.NVMetrics, count: int) -> None:
+    """Wait until so many more were taken."""
+    enough, deadline = nv.sample_count + count, time.monotonic() + 60
+    while nv.sample_count < enough:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -33,8 +33,7 @@ def test_every_sample_comes_once_through_rotations(tmp_path: Path) -> None:
         with fm.NVMetrics(paths[0], board=fm.detect_board(root=simulator.root)) as nv:
             follower = TraceFollower(paths[0])
             for path in paths[1:]:
-                enough = nv.sample_count + 300
-                wait_for(lambda: nv.sample_count >= enough)
+                wait_for_samples(nv, 300)
                 found += follower.read()
                 nv.rotate(path)
                 follower.go_on(path)
@@ -59,8 +58,7 @@ def test_joules_of_what_was_followed_are_those_of_the_joined_trace(tmp_path: Pat
             follower = TraceFollower(paths[0])
             figures = LiveFigures(follower.header)
             for path in paths[1:]:
-                enough = nv.sample_count + 400
-                wait_for(lambda: nv.sample_count >= enough)
+                wait_for_samples(nv, 400)
                 nv.rotate(path)
                 follower.go_on(path)
                 figures.add(follower.read())
@@ -82,7 +80,9 @@ def samples_of(content: bytes, path: Path) -> list[NewSamples]:
 
 
 def test_a_complete_trace_is_all_there(tmp_path: Path) -> None:
-    [samples] = samples_of(trace_builder.trace(fast=50, medium=7, slow=2, marks=[(1, 3)]), tmp_path / "a")
+    [samples] = samples_of(
+        trace_builder.trace(fast=50, medium=7, slow=2, marks=[(1, 3)]), tmp_path / "a"
+    )
     assert [len(getattr(samples, tier)) for tier in TIERS] == [50, 7, 2]
     assert samples.medium.tobytes() == trace_builder.medium_samples(7).tobytes()
 

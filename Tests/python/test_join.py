@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ SECOND = 1_000_000_000
 CLOSED = layout.FLAG_VALID | layout.FLAG_CLOSED
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
+def wait_for_samples(nv: fm.NVMetrics, count: int) -> None:
+    """Wait until so many more were taken."""
+    enough, deadline = nv.sample_count + count, time.monotonic() + 60
+    while nv.sample_count < enough:
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -49,19 +49,19 @@ def rotated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], fm.NV
             for number, path in enumerate(paths[1:], 1):
                 nv.sync(f"mark {number}")
                 with nv.phase("step"):
-                    enough = nv.sample_count + 250
-                    wait_for(lambda: nv.sample_count >= enough)
+                    wait_for_samples(nv, 250)
                     if number == 2:
                         nv.rotate(path)  # in the middle of a step
                 if number != 2:
                     nv.rotate(path)
             nv.annotate("note", "last")
-            enough = nv.sample_count + 250
-            wait_for(lambda: nv.sample_count >= enough)
+            wait_for_samples(nv, 250)
     return paths, nv
 
 
-def test_no_sample_is_lost_and_times_go_on(rotated: tuple[list[Path], fm.NVMetrics], tmp_path: Path) -> None:
+def test_no_sample_is_lost_and_times_go_on(
+    rotated: tuple[list[Path], fm.NVMetrics], tmp_path: Path
+) -> None:
     paths, nv = rotated
     fm.join(reversed(paths), tmp_path / "all.bin")  # in any order
     trace = fm.read_trace(tmp_path / "all.bin")
@@ -71,7 +71,8 @@ def test_no_sample_is_lost_and_times_go_on(rotated: tuple[list[Path], fm.NVMetri
         assert len(times) == nv.counts[f"{tier}_samples"]
         assert (np.diff(times) > 0).all()
         absolute = [
-            (part["start_monotonic_ns"] - parts[0]["start_monotonic_ns"]) * 1e-9 + part[f"{tier}_time_s"]  # type: ignore[literal-required]
+            (part["start_monotonic_ns"] - parts[0]["start_monotonic_ns"]) * 1e-9
+            + part[f"{tier}_time_s"]  # type: ignore[literal-required]
             for part in parts
         ]
         assert np.abs(times - np.concatenate(absolute)).max() < 1e-9
@@ -105,7 +106,9 @@ def test_phases_are_whole_and_marks_are_numbered_anew(
     assert summary["run"].duration_s.mean == pytest.approx(sum(lengths), abs=0.05)
 
 
-def test_joules_are_the_sum_of_the_parts(rotated: tuple[list[Path], fm.NVMetrics], tmp_path: Path) -> None:
+def test_joules_are_the_sum_of_the_parts(
+    rotated: tuple[list[Path], fm.NVMetrics], tmp_path: Path
+) -> None:
     paths, _ = rotated
     fm.join(paths, tmp_path / "all.bin")
     whole = fm.summarize(tmp_path / "all.bin")
@@ -135,7 +138,9 @@ def test_facts_are_those_of_the_newest_and_statistics_are_added_up(
     assert reads == {source["name"]: source["reads"] for source in nv.stats["sources"]}
 
 
-def test_the_last_seconds_are_cut_exactly(rotated: tuple[list[Path], fm.NVMetrics], tmp_path: Path) -> None:
+def test_the_last_seconds_are_cut_exactly(
+    rotated: tuple[list[Path], fm.NVMetrics], tmp_path: Path
+) -> None:
     paths, _ = rotated
     fm.join(paths, tmp_path / "all.bin")
     fm.join(paths, tmp_path / "end.bin", last_s=0.6)
@@ -148,7 +153,9 @@ def test_the_last_seconds_are_cut_exactly(rotated: tuple[list[Path], fm.NVMetric
     assert end["gpu_load"].tobytes() == whole["gpu_load"][kept].tobytes()
     assert end["phases"]["name"][0] == "run"
     assert end["phases"]["begin_ns"][0] == 0
-    assert end["start_realtime_ns"] - whole["start_realtime_ns"] == pytest.approx(shift * 1e9, abs=1e6)
+    assert end["start_realtime_ns"] - whole["start_realtime_ns"] == pytest.approx(
+        shift * 1e9, abs=1e6
+    )
 
 
 def test_a_joined_trace_is_one_that_can_be_joined(
@@ -170,10 +177,10 @@ def test_a_gap_stays_one_and_a_phase_of_a_killed_recorder_ends_there(tmp_path: P
     path = tmp_path / "a.bin"
     with fm.NVMetrics(path, board=fm.get_board_config("generic_linux")) as nv:
         nv.phase("killed").__enter__()
-        wait_for(lambda: nv.sample_count > 50)
+        wait_for_samples(nv, 50)
     with fm.NVMetrics(tmp_path / "b.bin", board=fm.get_board_config("generic_linux")) as nv:
         with nv.phase("after"):
-            wait_for(lambda: nv.sample_count > 50)
+            wait_for_samples(nv, 50)
     fm.join([path, tmp_path / "b.bin"], tmp_path / "all.bin")
     phases = fm.read_trace(tmp_path / "all.bin")["phases"]
     assert phases["name"].tolist() == ["killed", "after"]
@@ -185,7 +192,11 @@ def test_counters_are_added_and_the_output_may_be_one_of_the_parts(tmp_path: Pat
     second = build(tmp_path / "b", 101, missed_fast=4, read_errors=5, flags=CLOSED | 2**2)
     fm.join([first, second], first)
     trace = fm.read_trace(first)
-    assert (trace["missed_fast"], trace["dropped_samples"], trace["read_errors"]) == (7, 1, 2**32 - 1)
+    assert (trace["missed_fast"], trace["dropped_samples"], trace["read_errors"]) == (
+        7,
+        1,
+        2**32 - 1,
+    )
     assert trace["recovered"]
     assert trace["fast_time_s"][1000] == pytest.approx(1.0)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]

@@ -27,8 +27,12 @@ pytest.importorskip("prometheus_client")
 PROJECT = Path(__file__).resolve().parents[2]
 FLEET = PROJECT / "Examples/fleet"
 
-needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+needs_prometheus = pytest.mark.skipif(
+    shutil.which("prometheus") is None, reason="prometheus is not installed"
+)
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed"
+)
 
 CONFIGURATION = """
 scrape_configs:
@@ -52,14 +56,25 @@ class Servers:
         self.processes: list[subprocess.Popen[str]] = []
         (directory / "run").mkdir()
         serve = subprocess.Popen(
-            [sys.executable, "-m", "fastnvmetrics", "serve", "--root", root, "--listen", "127.0.0.1:0"],
+            [
+                sys.executable,
+                "-m",
+                "fastnvmetrics",
+                "serve",
+                "--root",
+                root,
+                "--listen",
+                "127.0.0.1:0",
+            ],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "RUNTIME_DIRECTORY": str(directory / "run")},
         )
         self.processes.append(serve)
         assert serve.stderr is not None
-        self.target = serve.stderr.readline().removeprefix("fastnvmetrics: metrics at http://").split("/")[0]
+        self.target = (
+            serve.stderr.readline().removeprefix("fastnvmetrics: metrics at http://").split("/")[0]
+        )
         (directory / "prometheus.yml").write_text(CONFIGURATION.replace("ADDRESS", self.target))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -81,13 +96,17 @@ class Servers:
 
     def query(self, text: str) -> dict[tuple[str, ...], float]:
         """Answer a question: by the values of the labels that are no instance or job."""
-        url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": text})
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode(
+            {"query": text}
+        )
         with urllib.request.urlopen(url, timeout=30) as answer:
             result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return {
-            tuple(v for k, v in sorted(row["metric"].items()) if k not in ("__name__", "instance", "job")): float(
-                row["value"][1]
-            )
+            tuple(
+                v
+                for k, v in sorted(row["metric"].items())
+                if k not in ("__name__", "instance", "job")
+            ): float(row["value"][1])
             for row in result
         }
 
@@ -206,6 +225,8 @@ def test_the_dashboard_can_be_imported() -> None:
 @needs_promtool
 def test_promtool_accepts_configuration_and_rules() -> None:
     done = subprocess.run(
-        ["promtool", "check", "config", str(FLEET / "prometheus.yml")], capture_output=True, text=True
+        ["promtool", "check", "config", str(FLEET / "prometheus.yml")],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr

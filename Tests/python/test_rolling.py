@@ -31,11 +31,15 @@ def test_the_disk_holds_two_traces_at_most_and_counters_go_on(
     board = fm.get_board_config("generic_linux")
     exporter: Exporter
     rolling = RollingRecording(
-        str(tmp_path), lambda path: fm.NVMetrics(path, board=board), lambda path: exporter.go_on(path)
+        str(tmp_path),
+        lambda path: fm.NVMetrics(path, board=board),
+        lambda path: exporter.go_on(path),
     )
     nv = rolling.recorder
     with nv:
-        exporter = Exporter(rolling.path, lambda: nv.counts, lambda: nv.stats["cpu_s"], {"board": "x"})
+        exporter = Exporter(
+            rolling.path, lambda: nv.counts, lambda: nv.stats["cpu_s"], {"board": "x"}
+        )
         seen = 0.0
         for _ in range(3):
             rolling._due = time.monotonic()
@@ -82,7 +86,9 @@ def test_a_scraper_that_was_away_for_long_is_forgotten(
 
 def test_a_rotation_that_fails_is_tried_again(tmp_path: Path) -> None:
     board = fm.get_board_config("generic_linux")
-    rolling = RollingRecording(str(tmp_path), lambda path: fm.NVMetrics(path, board=board), lambda path: None)
+    rolling = RollingRecording(
+        str(tmp_path), lambda path: fm.NVMetrics(path, board=board), lambda path: None
+    )
     with rolling.recorder:
         rolling._due = time.monotonic()
         (tmp_path / "00000002.bin").mkdir()

@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 import fastnvmetrics as fm
+from command import killed_trace
 from fastnvmetrics.cli.app import commands
 from fastnvmetrics.rotation import RotatedTraces
-from command import killed_trace
 
 GENERIC = ("--board", "generic_linux")
 
@@ -56,7 +56,10 @@ def test_files_follow_each_other_without_losing_a_sample(tmp_path: Path) -> None
     assert done.returncode == 7, done.stderr
     names = sorted(os.listdir(tmp_path))
     assert len(names) >= 3
-    assert all(re.fullmatch(rf"run-{number:06}-\d{{8}}T\d{{6}}\.bin", name) for number, name in enumerate(names, 1))
+    assert all(
+        re.fullmatch(rf"run-{number:06}-\d{{8}}T\d{{6}}\.bin", name)
+        for number, name in enumerate(names, 1)
+    )
     assert done.stderr.count(": complete\n") == len(names) - 1
     traces = [fm.read_trace(tmp_path / name) for name in names]
     assert all(trace["metadata"] and trace["stats"] and not trace["recovered"] for trace in traces)
@@ -74,7 +77,12 @@ def test_files_follow_each_other_without_losing_a_sample(tmp_path: Path) -> None
 
 def test_files_are_no_larger_than_asked_and_the_oldest_go(tmp_path: Path) -> None:
     recorder = start(tmp_path, "--rotate", "200kB", "--keep", 2, "--fast-hz", 4000, "-o", "run.bin")
-    wait_for(lambda: (tmp_path / "run.bin").exists() or any("-000004-" in name for name in os.listdir(tmp_path)))
+    wait_for(
+        lambda: (
+            (tmp_path / "run.bin").exists()
+            or any("-000004-" in name for name in os.listdir(tmp_path))
+        )
+    )
     recorder.send_signal(signal.SIGTERM)
     _, errors = recorder.communicate(timeout=60)
     assert recorder.returncode == 0, errors
@@ -100,13 +108,19 @@ def test_numbers_go_on_after_a_restart_and_what_was_killed_is_recovered(tmp_path
 def test_old_files_go_by_size_and_others_stay(tmp_path: Path) -> None:
     for number in range(1, 6):
         (tmp_path / f"run-{number:06}-20260131T120000.bin").write_bytes(b"x" * 100)
-    for name in ("run-1-20260131T120000.bin", "run-000001-20260131T120000.bin.old", "walk-000001-20260131T120000.bin"):
+    for name in (
+        "run-1-20260131T120000.bin",
+        "run-000001-20260131T120000.bin.old",
+        "walk-000001-20260131T120000.bin",
+    ):
         (tmp_path / name).write_bytes(b"x" * 1000)
     traces = RotatedTraces(str(tmp_path / "run.bin"), max_bytes=250)
     current = traces.paths()[-1]
     removed = traces.remove_old(current)
     assert [os.path.basename(path)[4:10] for path in removed] == ["000001", "000002", "000003"]
-    assert RotatedTraces(str(tmp_path / "run.bin"), max_bytes=1).remove_old(current) == [current.replace("000005", "000004")]
+    assert RotatedTraces(str(tmp_path / "run.bin"), max_bytes=1).remove_old(current) == [
+        current.replace("000005", "000004")
+    ]
     assert traces.paths() == [current]
     assert len(os.listdir(tmp_path)) == 4
     assert "-000006-" in traces.next_path()
@@ -123,7 +137,10 @@ def test_a_rotation_that_fails_is_said_once_and_recording_goes_on(tmp_path: Path
     assert recorder.stderr is not None
     assert "recording goes on in the former trace" in recorder.stderr.readline()
     (tmp_path / "moved").rename(directory)
-    wait_for(lambda: any("-00000" in name and name[:10] != first[:10] for name in os.listdir(directory)), recorder)
+    wait_for(
+        lambda: any("-00000" in name and name[:10] != first[:10] for name in os.listdir(directory)),
+        recorder,
+    )
     recorder.send_signal(signal.SIGINT)
     _, errors = recorder.communicate(timeout=60)
     assert recorder.returncode == 0, errors
@@ -168,5 +185,8 @@ def test_a_process_that_is_gone_is_one_line(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(timeout=30)
     done = run(tmp_path, "--pid", gone.pid, "-o", "run.bin")
-    assert (done.returncode, done.stderr) == (1, f"fastnvmetrics: process {gone.pid}: No such process\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"fastnvmetrics: process {gone.pid}: No such process\n",
+    )
     assert os.listdir(tmp_path) == []

@@ -30,11 +30,23 @@ Values = dict[tuple[str, str], float]
 class Serve:
     """A server that runs for the length of a block."""
 
-    def __init__(self, root: str, runtime: Path, *options: str, listen: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self, root: str, runtime: Path, *options: str, listen: str = "127.0.0.1:0"
+    ) -> None:
         runtime.mkdir(exist_ok=True)
         self.runtime = runtime
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fastnvmetrics", "serve", "--root", root, "--listen", listen, *options],
+            [
+                sys.executable,
+                "-m",
+                "fastnvmetrics",
+                "serve",
+                "--root",
+                root,
+                "--listen",
+                listen,
+                *options,
+            ],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)},
@@ -122,11 +134,17 @@ def test_joules_grow_with_the_power(serve: Serve) -> None:
     assert len(names) == 5
     seconds = after["fastnvmetrics_window_seconds", ""]
     for name, rail in names:
-        power = after[("fastnvmetrics_rail_power_watts", rail) if rail else ("fastnvmetrics_module_power_watts", "")]
+        power = after[
+            ("fastnvmetrics_rail_power_watts", rail)
+            if rail
+            else ("fastnvmetrics_module_power_watts", "")
+        ]
         joules = after[name, rail] - before[name, rail]
         # The two tiers reach the files up to 0.15 s apart.
         assert joules / power == pytest.approx(seconds, abs=0.5)
-    assert after["fastnvmetrics_samples_total", "fast"] > before["fastnvmetrics_samples_total", "fast"]
+    assert (
+        after["fastnvmetrics_samples_total", "fast"] > before["fastnvmetrics_samples_total", "fast"]
+    )
 
 
 def test_each_scraper_has_a_window_of_its_own(serve: Serve) -> None:
@@ -195,9 +213,20 @@ def test_clients_that_say_nothing_keep_nobody_waiting(serve: Serve) -> None:
         connection.close()
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_1(serve: Serve, board: Simulator, tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_line_and_exit_code_1(
+    serve: Serve, board: Simulator, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fastnvmetrics", "serve", "--root", board.root, "--listen", serve.address],
+        [
+            sys.executable,
+            "-m",
+            "fastnvmetrics",
+            "serve",
+            "--root",
+            board.root,
+            "--listen",
+            serve.address,
+        ],
         capture_output=True,
         text=True,
         timeout=60,

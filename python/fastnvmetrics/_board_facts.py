@@ -19,8 +19,8 @@ _FILES = {
 def board_facts(board: BoardConfig) -> dict[str, str]:
     """Return ``model``, ``l4t`` and ``power_mode`` as the files have them; empty where not known.
 
-    ``l4t`` is the first line of ``/etc/nv_tegra_release``, ``power_mode`` that of nvpmodel's status, such as
-    ``"pmode:0002"``.
+    ``l4t`` is the first line of ``/etc/nv_tegra_release``, ``power_mode`` that of nvpmodel's
+    status, such as ``"pmode:0002"``.
     """
     root = os.fsdecode(board.root) if board.root else "/"
     found = {}

@@ -1,7 +1,7 @@
 """How `fastnvmetrics dump` and a flight recorder talk: a socket in the recorder's directory.
 
-A request is the line ``dump``; the answer one JSON object, ``{"path": …}`` or ``{"error": …}``, with spaces before it
-for as long as it takes.
+A request is the line ``dump``; the answer one JSON object, ``{"path": …}`` or ``{"error": …}``,
+with spaces before it for as long as it takes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _MOST = 16
 
 @contextlib.contextmanager
 def _address(directory: str) -> Iterator[str]:
-    """Give the block an address of the socket that is short, however long the path of the directory is."""
+    """Give the block an address of the socket that is short, however long the path of the directory
+    is.
+    """
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{descriptor}/{_NAME}"
@@ -88,7 +90,8 @@ class DumpServer:
         return found
 
     def close(self, wait: bool = False) -> None:
-        """Listen no more; requests that are waiting can still be answered. Calling it again is harmless.
+        """Listen no more; requests that are waiting can still be answered. Calling it again is
+        harmless.
 
         Parameters
         ----------
@@ -116,7 +119,9 @@ class DumpServer:
                 peer.close()
                 continue
             self._waiting = [request for request in self._waiting if request.is_alive()]
-            request = threading.Thread(target=self._serve, args=(peer,), name="fnvm-asked", daemon=True)
+            request = threading.Thread(
+                target=self._serve, args=(peer,), name="fnvm-asked", daemon=True
+            )
             self._waiting.append(request)
             request.start()
 
@@ -159,7 +164,9 @@ def ask_for_dump(directory: str) -> str:
             try:
                 part = peer.recv(4096)
             except TimeoutError:
-                raise TimeoutError("the recorder does not answer: it hangs or was stopped") from None
+                raise TimeoutError(
+                    "the recorder does not answer: it hangs or was stopped"
+                ) from None
             if not part or len(answer) > _LONGEST_ANSWER:
                 raise ConnectionAbortedError("the recorder ended before it had made the trace")
             answer = (answer + part).lstrip()

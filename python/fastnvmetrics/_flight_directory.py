@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
@@ -53,13 +52,19 @@ class FlightDirectory:
         if not must_exist:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.path)
-        self._descriptor: int | None = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptor: int | None = os.open(
+            self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        )
+        import fcntl  # of Linux alone, as recording is; help is for every system
+
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.close()
             if error.errno in (errno.EAGAIN, errno.EACCES):
-                raise OSError(errno.EBUSY, "a flight recorder is running here", self.path) from error
+                raise OSError(
+                    errno.EBUSY, "a flight recorder is running here", self.path
+                ) from error
             raise
         self._newest = max((_number(path) for path in self.segments()), default=0)
         self._facts = self._read_facts()
@@ -107,11 +112,15 @@ class FlightDirectory:
         return said
 
     def begin(self, keep_last_s: float) -> list[str]:
-        """Get ready for a recorder of that span; return what there is to say of what the last one left."""
+        """Get ready for a recorder of that span; return what there is to say of what the last one
+        left.
+        """
         self._remove_unfinished_dumps()
         said = self.recover()
         kept = {os.path.basename(path) for path in self.segments()}
-        for name in os.listdir(self.path):  # what a recorder that was killed while it began one had made
+        for name in os.listdir(
+            self.path
+        ):  # what a recorder that was killed while it began one had made
             segment, found, _ = name.partition(".fnvm-")
             if found and _SEGMENT.fullmatch(segment) and segment not in kept:
                 os.unlink(os.path.join(self.path, name))
@@ -126,13 +135,17 @@ class FlightDirectory:
         return said
 
     def settle(self, current: str) -> list[str]:
-        """Set segments aside that cannot be joined with the one that is recorded; return what to say of it."""
+        """Set segments aside that cannot be joined with the one that is recorded; return what to
+        say of it.
+        """
         header = _header(current)
         others = [path for path in self.segments() if path != current]
         strangers = [path for path in others if alike(_header(path), header) is not None]
         said = self._set_aside(strangers, "recorded with other settings") if strangers else []
         kept = len(others) - len(strangers)
-        return said + ([f"{kept} segments of the recorder before are kept in {self.path}"] if kept else [])
+        return said + (
+            [f"{kept} segments of the recorder before are kept in {self.path}"] if kept else []
+        )
 
     def remove_older(self, current: str, keep_last_s: float) -> None:
         """Remove segments that ended so many seconds before the current one began.
@@ -147,7 +160,9 @@ class FlightDirectory:
             remove_trace(path)
 
     def remove(self) -> None:
-        """Remove the segments, and the directory where nothing else is in it; calling it again is harmless."""
+        """Remove the segments, and the directory where nothing else is in it; calling it again is
+        harmless.
+        """
         if self._descriptor is None:
             return
         for path in self.segments():
@@ -166,7 +181,9 @@ class FlightDirectory:
             os.close(descriptor)
 
     def _set_aside(self, segments: list[str], why: str) -> list[str]:
-        """Make one trace of segments that the new recorder has no use for, in place of such a one before."""
+        """Make one trace of segments that the new recorder has no use for, in place of such a one
+        before.
+        """
         stem, extension = os.path.splitext(self.output)
         path = f"{stem}-before{extension}"
         newest = _header(segments[-1])
@@ -175,7 +192,8 @@ class FlightDirectory:
             join(fitting, path)
             said = [f"{path}: {len(fitting)} segments {why}"]
         except ValueError:
-            # Their times overlap, as after a restart of the machine twice: the newest is worth most.
+            # Their times overlap, as after a restart of the machine twice: the newest is worth
+            # most.
             join(fitting[-1:], path)
             said = [f"{path}: the newest of {len(segments)} segments {why}; the others do not fit"]
         for segment in segments:
@@ -183,7 +201,7 @@ class FlightDirectory:
         return said
 
     def _remove_unfinished_dumps(self) -> None:
-        """Remove what a recorder that was killed had begun to join; the segments are there still."""
+        """Remove what a recorder that was killed had begun to join: the segments are there."""
         directory, name = os.path.split(self.output)
         stem, extension = map(re.escape, os.path.splitext(name))
         begun = re.compile(rf"{stem}(-before|-\d{{8}}T\d{{6}}(-\d+)?)?{extension}\.joining-\d+")

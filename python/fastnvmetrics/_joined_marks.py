@@ -17,7 +17,9 @@ _AT_THE_CUT_NS = 1_000_000
 
 
 class _Open(NamedTuple):
-    """A phase that was open at the end of a trace: its number in the joined one, its name, and where its end is."""
+    """A phase that was open at the end of a trace: its number in the joined one, its name, and
+    where its end is.
+    """
 
     id: int
     name: bytes
@@ -65,12 +67,17 @@ class JoinedMarks:
             The first of its fast samples that is kept, and how many it has.
         """
         kept = sync_points[
-            (sync_points["fast_sample_idx"] >= first_fast) & (sync_points["fast_sample_idx"] < count_fast)
+            (sync_points["fast_sample_idx"] >= first_fast)
+            & (sync_points["fast_sample_idx"] < count_fast)
         ]
-        new_ids = {int(old): self._sync_count + index for index, old in enumerate(kept["sync_id"], 1)}
+        new_ids = {
+            int(old): self._sync_count + index for index, old in enumerate(kept["sync_id"], 1)
+        }
         joined: npt.NDArray[np.void] = np.zeros(len(kept), layout.SYNC_POINT)
         joined["sync_id"] = np.arange(len(kept)) + self._sync_count + 1
-        joined["fast_sample_idx"] = kept["fast_sample_idx"] - np.uint64(first_fast) + np.uint64(self._fast)
+        joined["fast_sample_idx"] = (
+            kept["fast_sample_idx"] - np.uint64(first_fast) + np.uint64(self._fast)
+        )
         self._sync_points.append(joined)
         self._sync_count += len(kept)
         shift = self._fast - first_fast
@@ -97,7 +104,12 @@ class JoinedMarks:
         return records[np.argsort(records["time_ns"], kind="stable")]
 
     def _add_events(
-        self, start_ns: int, end_ns: int, payloads: list[bytes], sync_ids: dict[int, int], shift: int
+        self,
+        start_ns: int,
+        end_ns: int,
+        payloads: list[bytes],
+        sync_ids: dict[int, int],
+        shift: int,
     ) -> None:
         offset_ns = start_ns - self._start_ns
         before, self._open = self._open, {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -15,9 +14,14 @@ _SCRATCH = "fastnvmetrics-serve-"
 
 
 def runtime_directory() -> str:
-    """Return systemd's for this unit, the user's, or that for temporary files, whichever there is first."""
+    """Return systemd's for this unit, the user's, or that for temporary files, whichever there is
+    first.
+    """
     # RuntimeDirectory= of a unit can name several, with colons between them.
-    for path in (os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0], os.environ.get("XDG_RUNTIME_DIR", "")):
+    for path in (
+        os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0],
+        os.environ.get("XDG_RUNTIME_DIR", ""),
+    ):
         if path and os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK):
             return path
     return tempfile.gettempdir()
@@ -46,7 +50,11 @@ def scratch_directory() -> Iterator[str]:
 
 
 def _new_locked(parent: str) -> tuple[str, int]:
-    """Make a directory, locked for as long as it is used: by that it is told from one that was left."""
+    """Make a directory, locked for as long as it is used: by that it is told from one that was
+    left.
+    """
+    import fcntl  # of Linux alone, as recording is; help is for every system
+
     while True:
         path = tempfile.mkdtemp(prefix=_SCRATCH, dir=parent)
         with contextlib.suppress(FileNotFoundError):
@@ -58,6 +66,8 @@ def _new_locked(parent: str) -> tuple[str, int]:
 
 
 def _remove_if_left(path: str) -> None:
+    import fcntl
+
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

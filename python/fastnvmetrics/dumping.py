@@ -38,7 +38,8 @@ class Dumped(NamedTuple):
 
 
 def dump(output: PathLike) -> Dumped:
-    """Have a flight recorder make a trace of the last stretch; after a crash make it of what is on disk.
+    """Have a flight recorder make a trace of the last stretch; after a crash make it of what is on
+    disk.
 
     Parameters
     ----------
@@ -60,7 +61,9 @@ def dump(output: PathLike) -> Dumped:
         os.stat(directory)
         return Dumped(ask_for_dump(directory), [])
     except PermissionError as error:
-        raise PermissionError(f"{directory}: you may not ask this recorder: {error.strerror}") from error
+        raise PermissionError(
+            f"{directory}: you may not ask this recorder: {error.strerror}"
+        ) from error
     except (ConnectionRefusedError, ConnectionResetError, FileNotFoundError) as error:
         if not os.path.isdir(directory):
             message = f"{os.fsdecode(output)}: there is no flight recorder, nor what one has left"
@@ -105,7 +108,9 @@ def running_recorders() -> list[str]:
 
 
 def _links(parent: str) -> list[str]:
-    """Return the links of recorders: anyone can leave some in a directory for temporary files, and those do not count."""
+    """Return the links of recorders: anyone can leave some in a directory for temporary files, and
+    those do not count.
+    """
     is_systemds = parent.startswith("/run/fastnvmetrics")
     found = []
     for link in glob.glob(os.path.join(glob.escape(parent), f"{_LINK}*")):
@@ -125,4 +130,6 @@ def _left(path: str) -> FlightDirectory:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        raise OSError(f"{path}: its recorder is just starting or ending; ask again in a moment") from error
+        raise OSError(
+            f"{path}: its recorder is just starting or ending; ask again in a moment"
+        ) from error

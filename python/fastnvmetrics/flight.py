@@ -21,8 +21,9 @@ _SHARE, _LEAST_S, _MOST_S = 0.1, 0.5, 600.0
 class FlightRecorder:
     """Keeps the last so many seconds of a recording in segments beside `output`.
 
-    A segment is a trace of its own; one that is older than the span is removed. So the disk holds the span, two
-    segments more at most, and, while one is made, the dump. For one thread, but for what is said of futures.
+    A segment is a trace of its own; one that is older than the span is removed. So the disk holds
+    the span, two segments more at most, and, while one is made, the dump. For one thread, but for
+    what is said of futures.
 
     Parameters
     ----------
@@ -121,7 +122,8 @@ class FlightRecorder:
             raise
 
     def finish(self) -> str:
-        """Make a trace of the last stretch at `output`; for after the recorder has stopped. Return its path.
+        """Make a trace of the last stretch at `output`; for after the recorder has stopped. Return
+        its path.
 
         Raises
         ------

@@ -52,11 +52,12 @@ class NewSamples(NamedTuple):
 
 
 class TraceFollower:
-    """Reads a trace that is being recorded, sample by sample, and goes on into those that follow it.
+    """Reads a trace that is being recorded, sample by sample, and goes on into those that follow
+    it.
 
     Samples come 75 to 250 ms after they were taken: that is how long the recorder keeps them. A
-    follower only reads, and costs the recorder nothing; any number may follow one trace. A trace that
-    is complete is one whose samples are all there already.
+    follower only reads, and costs the recorder nothing; any number may follow one trace. A trace
+    that is complete is one whose samples are all there already.
 
     Parameters
     ----------
@@ -89,8 +90,8 @@ class TraceFollower:
     def go_on(self, path: PathLike) -> None:
         """Have the trace at `path` follow, once all of the present one was read.
 
-        For after `NVMetrics.rotate`, when the present one is complete: it may be removed then, since it
-        stays open here until it is read.
+        For after `NVMetrics.rotate`, when the present one is complete: it may be removed then,
+        since it stays open here until it is read.
 
         Raises
         ------
@@ -170,9 +171,7 @@ class _Followed:
         self.header = header_data(header)
         flags = int(header["flags"])
         if flags & _ENDED or not flags & layout.FLAG_VALID:
-            self._counts = checked_counts(
-                header, os.fstat(self._file.fileno()).st_size, self._path
-            )
+            self._counts = checked_counts(header, os.fstat(self._file.fileno()).st_size, self._path)
         counts = [int(header[f"num_{name}"]) for name in _COUNTED]
         self._most_fast = counts[0] if self._counts is not None or any(counts) else None
 
@@ -184,9 +183,10 @@ class _Followed:
         }  # fmt: skip
 
     def read(self) -> NewSamples:
-        """Return what there is now, up to a few megabytes; `is_behind` says whether there is more."""
+        """Return what there is now, some megabytes at most; `is_behind`: there is more."""
         self.is_behind = False
-        # Spools are removed once all is in the trace: who opened them before reads them all the same.
+        # Spools are removed once all is in the trace: who opened them before reads them all the
+        # same.
         self._open_spools()
         fast = self._read_from(self._file, "fast", layout.HEADER.itemsize)
         # Behind the fast samples a trace gets the others when it is completed. Its header says so
@@ -227,7 +227,9 @@ class _Followed:
         content = os.pread(file.fileno(), most, begin)
         if len(content) == most:
             self.is_behind = True
-        found: npt.NDArray[np.void] = np.frombuffer(content, record, len(content) // record.itemsize)
+        found: npt.NDArray[np.void] = np.frombuffer(
+            content, record, len(content) // record.itemsize
+        )
         return found
 
     def _open_spools(self) -> None:

@@ -41,35 +41,36 @@ _CHUNK = struct.Struct("<4sQI")
 _SUMS = ("missed_fast", "missed_medium", "missed_slow", "dropped_samples", "read_errors")
 #: What traces must have in common to be one.
 _SAME = (
-    "board_name", "num_cpu_cores", "num_power_rails", "num_thermal_zones", "fast_hz", "medium_hz", "slow_hz",
-    "power_rail_names", "thermal_zone_names",
+    "board_name", "num_cpu_cores", "num_power_rails", "num_thermal_zones",
+    "fast_hz", "medium_hz", "slow_hz", "power_rail_names", "thermal_zone_names",
 )  # fmt: skip
 
 
 def join(paths: Iterable[PathLike], output: PathLike, *, last_s: float | None = None) -> None:
     """Make one trace of several that were recorded one after the other.
 
-    Made for the traces of `NVMetrics.rotate`, which follow each other without a gap; a gap between two is
-    one in the result. Phases that went on through a rotation are whole again, sync points are numbered
-    from 1, what was missed and lost is added up, and facts of the run are those of the newest trace. Memory
-    is flat but for the marks, however long the traces are.
+    Made for the traces of `NVMetrics.rotate`, which follow each other without a gap; a gap between
+    two is one in the result. Phases that went on through a rotation are whole again, sync points
+    are numbered from 1, what was missed and lost is added up, and facts of the run are those of the
+    newest trace. Memory is flat but for the marks, however long the traces are.
 
     Parameters
     ----------
     paths
         Complete traces of one boot of one machine, in any order.
     output
-        The trace to make. It appears when it is complete, in place of what may be there; one of `paths`
-        is as good as any other path.
+        The trace to make. It appears when it is complete, in place of what may be there; one of
+        `paths` is as good as any other path.
     last_s
-        Only so many seconds at the end, exactly: t = 0 is that long before the last fast sample. Phases that
-        had begun begin there.
+        Only so many seconds at the end, exactly: t = 0 is that long before the last fast sample.
+        Phases that had begun begin there.
 
     Raises
     ------
     ValueError
-        One is no complete trace, as with `read_trace`; or they do not fit: other columns or rates, times
-        that overlap, none of them known. Also where there are none, or `last_s` is not above 0.
+        One is no complete trace, as with `read_trace`; or they do not fit: other columns or rates,
+        times that overlap, none of them known. Also where there are none, or `last_s` is not above
+        0.
     OSError
         A file cannot be read or written; `output` is as it was then.
     TypeError
@@ -121,7 +122,8 @@ class _Part:
                 refuse("Cannot be joined", "it does not say when it began", self.path)
             #: By tier: the first sample that is kept.
             self.first = dict.fromkeys(_RECORDS, 0)
-            # A trace ends at its last fast sample; other tiers of one that was rotated can go on a little longer.
+            # A trace ends at its last fast sample; other tiers of one that was rotated can go on a
+            # little longer.
             tiers = ["fast"] if self.counts.fast else list(_RECORDS)
             self.end_ns = max(self.last_ns(tier) for tier in tiers)
         except BaseException:
@@ -215,7 +217,11 @@ def _check_alike(parts: Sequence[_Part]) -> None:
         told = [part for part in parts if part.count(tier)]
         for before, part in zip(told, told[1:]):
             if part.first_ns(tier) < before.last_ns(tier):
-                refuse("Cannot be joined", f"it begins before {os.fsdecode(before.path)} ends", part.path)
+                refuse(
+                    "Cannot be joined",
+                    f"it begins before {os.fsdecode(before.path)} ends",
+                    part.path,
+                )
 
 
 def _cut(parts: Sequence[_Part], last_s: float | None) -> tuple[list[_Part], int]:
@@ -251,13 +257,18 @@ def _write(file: io.FileIO, parts: Sequence[_Part], start_ns: int) -> None:
     _put(file, sync_points)
     offset = file.tell()
     duration_s = (parts[-1].end_ns - start_ns) * 1e-9
-    chunks = chunks_of([(part.told, told) for part, told in zip(parts, facts)], start_ns, duration_s)
+    chunks = chunks_of(
+        [(part.told, told) for part, told in zip(parts, facts)], start_ns, duration_s
+    )
     phases = marks.phases()
     if len(phases):
         chunks.insert(0, (b"PHAS", phases.tobytes()))
     header["chunks_offset"] = offset if chunks else 0
     for kind, payload in chunks:
-        _put(file, np.frombuffer(_CHUNK.pack(kind, len(payload), zlib.crc32(payload)) + payload, np.uint8))
+        _put(
+            file,
+            np.frombuffer(_CHUNK.pack(kind, len(payload), zlib.crc32(payload)) + payload, np.uint8),
+        )
     file.seek(0)
     _put(file, header)
 

@@ -64,7 +64,9 @@ class MetricsServer:
         self._thread.join()
         self._server.server_close()
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         text = ("Content-Type", "text/plain; charset=utf-8")
         if environ["REQUEST_METHOD"] != "GET":
             start_response("405 Method Not Allowed", [text, ("Allow", "GET")])
@@ -120,16 +122,22 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     request_queue_size = 64
 
     def __init__(self, host: str, port: int, application: Callable[..., Any]) -> None:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
         self.address_family, _, _, _, address = found[0]
         self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         super().__init__(address, _Handler)  # type: ignore[arg-type]
         self.set_app(application)
 
     def server_bind(self) -> None:
-        # HTTPServer's asks the DNS for the name of this machine, which can take as long as it likes.
+        # HTTPServer's asks the DNS for the name of this machine, which can take as long as it
+        # likes.
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.server_name, self.server_port = (
+            str(self.server_address[0]),
+            int(self.server_address[1]),
+        )
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:

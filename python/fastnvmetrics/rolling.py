@@ -49,8 +49,8 @@ class RollingRecording:
         Raises
         ------
         OSError
-            The next one cannot be created; the recording goes on, and the next call some seconds later
-            tries again.
+            The next one cannot be created; the recording goes on, and the next call some seconds
+            later tries again.
         """
         now = time.monotonic()
         is_due = now >= self._due or os.path.getsize(self.path) >= _MOST_BYTES

@@ -29,10 +29,11 @@ _CHUNK_BYTES = 64_000
 
 
 class RotatedTraces:
-    """The traces ``NAME-000001-20260131T120000.bin``, ``NAME-000002-…`` of a recording to ``NAME.bin``.
+    """The traces ``NAME-000001-20260131T120000.bin``, ``NAME-000002-…`` of a recording to
+    ``NAME.bin``.
 
-    Numbers go on where those that are there end, also after a restart or a step of the clock: so they sort by
-    time, and none is overwritten.
+    Numbers go on where those that are there end, also after a restart or a step of the clock: so
+    they sort by time, and none is overwritten.
 
     Parameters
     ----------
@@ -44,7 +45,9 @@ class RotatedTraces:
         How many bytes all of them may have together; the one that is recorded stays.
     """
 
-    def __init__(self, output: str, keep: int | None = None, max_bytes: float | None = None) -> None:
+    def __init__(
+        self, output: str, keep: int | None = None, max_bytes: float | None = None
+    ) -> None:
         self._directory, name = os.path.split(output)
         self._stem, self._extension = os.path.splitext(name)
         self._keep, self._max_bytes = keep, max_bytes
@@ -70,7 +73,8 @@ class RotatedTraces:
         return os.path.join(self._directory, name)
 
     def recover(self) -> list[str]:
-        """Complete those whose recorder was killed; return what there is to say of it, and of those that cannot be.
+        """Complete those whose recorder was killed; return what there is to say of it, and of those
+        that cannot be.
 
         Raises
         ------
@@ -111,7 +115,8 @@ class RotatedTraces:
 
 
 def rotate(recorder: NVMetrics, former: str, path: str) -> OSError | None:
-    """Go on from the trace at `former` into one at `path`; return what kept the former one from being completed, if so.
+    """Go on from the trace at `former` into one at `path`; return what kept the former one from
+    being completed, if so.
 
     Raises
     ------

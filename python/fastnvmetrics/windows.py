@@ -1,4 +1,6 @@
-"""Figures of a recording that goes on: least, mean and most since someone last asked, and joules so far."""
+"""Figures of a recording that goes on: least, mean and most since someone last asked, and joules so
+far.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class Window:
     _tiers: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def spread(self, tier: str, column: int) -> Spread | None:
-        """Return that of a column, by its number in `LiveFigures.columns`; None where nothing is known."""
+        """Return that of a column, by its number in `LiveFigures.columns`; None where nothing is
+        known.
+        """
         rows = self._tiers.get(tier)
         if rows is None or not rows[2, column] > 0:
             return None
@@ -86,7 +90,8 @@ class LiveFigures:
     Parameters
     ----------
     header
-        Of the trace, as `TraceFollower.header` has it. Traces that follow it must have the same columns.
+        Of the trace, as `TraceFollower.header` has it. Traces that follow it must have the same
+        columns.
 
     Attributes
     ----------
@@ -94,8 +99,9 @@ class LiveFigures:
         For each tier the names of its columns, such as ``("rail_power", "VDD_IN")``; the second is
         empty where there is one alone. The units are SI: ratios 0 to 1, W, V, A, bytes, °C.
     joules
-        For each rail, and ``"total"`` for the module where it is known which rails add up to it: the
-        energy so far, straight lines from reading to reading as in `summarize`. It never goes back.
+        For each rail, and ``"total"`` for the module where it is known which rails add up to it:
+        the energy so far, straight lines from reading to reading as in `summarize`. It never goes
+        back.
     bridged_s
         For each rail: seconds so far without readings where there should be some, that a line was
         drawn over.

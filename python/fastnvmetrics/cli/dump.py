@@ -24,11 +24,11 @@ Examples:
 @click.argument("trace", metavar="[TRACE]", required=False, type=click.Path(dir_okay=False))
 @json_option
 def command(trace: str | None, as_json: bool) -> None:
-    """Have `fastnvmetrics record --keep-last S -o TRACE` make a trace of the last stretch, while it records on
-    without losing a sample, and print the path of that trace.
+    """Have `fastnvmetrics record --keep-last S -o TRACE` make a trace of the last stretch, while it
+    records on without losing a sample, and print the path of that trace.
 
-    Without TRACE it is the recorder that is running, where there is one alone. After a crash, when none is running,
-    the trace is made of what is on disk.
+    Without TRACE it is the recorder that is running, where there is one alone. After a crash, when
+    none is running, the trace is made of what is on disk.
     """
     if trace is None:
         running = running_recorders()

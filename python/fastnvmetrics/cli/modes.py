@@ -22,7 +22,8 @@ from .signals import Timer, wake
 
 __all__ = ["Flight", "Hooks", "Mode", "OneTrace", "Rotation"]
 
-#: Seconds between two looks at the size of a trace, and before a rotation that failed is tried again.
+#: Seconds between two looks at the size of a trace, and before a rotation that failed is tried
+#: again.
 _LOOK, _PAUSE = 0.5, 10.0
 
 
@@ -52,7 +53,9 @@ class Mode(Protocol):
         """Return what is to be done while it records, which has begun."""
 
     def finish(self) -> str:
-        """Do what is left to do once the recorder has stopped, and return what to call what was made."""
+        """Do what is left to do once the recorder has stopped, and return what to call what was
+        made.
+        """
 
 
 class OneTrace:
@@ -82,7 +85,8 @@ class _Rotating:
         try:
             self._rotate()
         except (OSError, RuntimeError, ValueError) as error:
-            # Each attempt has a path of its own: it is the reason that must not be said again and again.
+            # Each attempt has a path of its own: it is the reason that must not be said again and
+            # again.
             reason = (type(error), getattr(error, "errno", None))
             if reason != self._said:
                 say(f"{sentence(error)}; recording goes on in the former trace")
@@ -163,7 +167,9 @@ class Flight:
         Another one has the directory, or it cannot be made.
     """
 
-    def __init__(self, output: str, keep_last_s: float, quiet: bool, stack: contextlib.ExitStack) -> None:
+    def __init__(
+        self, output: str, keep_last_s: float, quiet: bool, stack: contextlib.ExitStack
+    ) -> None:
         self._quiet = quiet
         self._span_s = keep_last_s
         self._flight = stack.enter_context(FlightRecorder(output, keep_last_s))

@@ -26,7 +26,8 @@ __all__ = ["command"]
 _PORT = 9777
 #: Seconds between two looks at the files: what is new then is in memory before the next scrape.
 _INTERVAL = 0.5
-#: Seconds without a sample after which there is no hope; and with a trace that grows because no other follows it.
+#: Seconds without a sample after which there is no hope; and with a trace that grows because no
+#: other follows it.
 _PATIENCE, _MOST_GROWTH = 30.0, 600.0
 
 
@@ -65,17 +66,19 @@ Examples:
     type=Address(),
     default=f"127.0.0.1:{_PORT}",
     show_default=True,
-    help="Where to answer; 0.0.0.0 or [::] for every address of this machine, which anyone who reaches it can read.",
+    help="Where to answer; 0.0.0.0 or [::] for every address of this machine, which anyone who "
+    "reaches it can read.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 @recorder_options
 def command(listen: tuple[str, int], quiet: bool, options: RecorderOptions) -> None:
-    """Record all the time and answer Prometheus: for each column minimum, mean and maximum of the samples since the
-    same scraper asked last, and joules as a counter. So peaks of a millisecond are in what is scraped every 15
-    seconds.
+    """Record all the time and answer Prometheus: for each column minimum, mean and maximum of the
+    samples since the same scraper asked last, and joules as a counter. So peaks of a millisecond
+    are in what is scraped every 15 seconds.
 
-    Nothing is kept but the last minute, in the runtime directory. Sources are read no faster than they change, unless
-    --every-tick. Ends at SIGTERM or Ctrl-C; where no sample has come for 30 seconds, with exit code 1.
+    Nothing is kept but the last minute, in the runtime directory. Sources are read no faster than
+    they change, unless --every-tick. Ends at SIGTERM or Ctrl-C; where no sample has come for 30
+    seconds, with exit code 1.
     """
     try:
         from ..exporter import Exporter
@@ -127,7 +130,8 @@ def _watch(update: Callable[[], float]) -> Callable[[], None]:
         silent = update()
         if silent > _PATIENCE:
             raise Failure(
-                f"no sample has come for {silent:.0f} s: the disk is full, or sampling has stopped", FAILED
+                f"no sample has come for {silent:.0f} s: the disk is full, or sampling has stopped",
+                FAILED,
             )
 
     return look
@@ -146,7 +150,8 @@ def _trying(rotate_if_due: Callable[[], bool]) -> Callable[[], None]:
                 since.append(time.monotonic())
                 say(f"{sentence(error)}; recording goes on in the former trace")
             elif time.monotonic() - since[0] > _MOST_GROWTH:
-                # Only who begins anew has a directory that is there, and gives back what a removed one holds.
+                # Only who begins anew has a directory that is there, and gives back what a removed
+                # one holds.
                 raise Failure(f"no trace can be begun: {sentence(error)}", FAILED) from error
 
     return attempt
