@@ -21,7 +21,7 @@ from command import line
 from fastnvmetrics._flight_directory import FlightDirectory
 from fastnvmetrics.dumping import dump
 
-OPTIONS = ("--board", "generic_linux", "--keep-last", "1.5s")
+OPTIONS = ("--board", "generic_linux", "--keep-last", "1s")
 
 
 class Recorder:
@@ -93,9 +93,9 @@ def absolute(path: Path | str, tier: str = "medium") -> npt.NDArray[np.int64]:
 
 def test_dumps_have_the_last_stretch_and_recording_loses_nothing(tmp_path: Path) -> None:
     with Recorder(tmp_path / "flight.bin") as recorder:
-        recorder.wait_for_segment(6)
+        recorder.wait_for_segment(5)
         # The span, the segment that is recorded, and one that is half needed.
-        recorder.wait_for(lambda: len(recorder.segments()) <= 5)
+        recorder.wait_for(lambda: len(recorder.segments()) <= 4)
         first = run_dump(recorder.output, runtime=tmp_path)
         assert (first.returncode, first.stderr) == (0, "")
         second = run_dump("--json", runtime=tmp_path)  # the only one that is running
@@ -111,7 +111,7 @@ def test_dumps_have_the_last_stretch_and_recording_loses_nothing(tmp_path: Path)
     seen: set[int] = set()
     for path in (*dumps, recorder.output):
         trace = fm.read_trace(path)
-        assert trace["fast_time_s"][-1] == pytest.approx(1.5, abs=0.002)
+        assert trace["fast_time_s"][-1] == pytest.approx(1.0, abs=0.002)
         assert trace["metadata"] and trace["stats"] and not trace["recovered"]
         times = absolute(path)
         # Ticks that were neither recorded nor counted are lost.
@@ -125,14 +125,14 @@ def test_dumps_have_the_last_stretch_and_recording_loses_nothing(tmp_path: Path)
 
 
 def test_the_end_of_the_command_leaves_its_last_stretch(tmp_path: Path) -> None:
-    child = "import time; time.sleep(2.2); raise SystemExit(3)"
+    child = "import time; time.sleep(1.6); raise SystemExit(3)"
     with Recorder(tmp_path / "flight.bin", "--", sys.executable, "-c", child) as recorder:
         _, errors = recorder.process.communicate(timeout=60)
     assert recorder.process.returncode == 3, errors
     trace = fm.read_trace(recorder.output)
     [phase] = trace["phases"]
     assert (phase["name"], phase["begin_ns"], bool(phase["was_ended"])) == ("command", 0, True)
-    assert trace["fast_time_s"][-1] == pytest.approx(1.5, abs=0.01)
+    assert trace["fast_time_s"][-1] == pytest.approx(1.0, abs=0.01)
     assert os.listdir(tmp_path) == ["flight.bin"]
 
 

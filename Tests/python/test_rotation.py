@@ -51,11 +51,11 @@ def run(directory: Path, *arguments: object) -> subprocess.CompletedProcess[str]
 
 
 def test_files_follow_each_other_without_losing_a_sample(tmp_path: Path) -> None:
-    child = "import time; time.sleep(2.5); raise SystemExit(7)"
+    child = "import time; time.sleep(1.7); raise SystemExit(7)"
     done = run(tmp_path, "--rotate", "1s", "-o", "run.bin", "--", sys.executable, "-c", child)
     assert done.returncode == 7, done.stderr
     names = sorted(os.listdir(tmp_path))
-    assert len(names) >= 3
+    assert len(names) >= 2
     assert all(
         re.fullmatch(rf"run-{number:06}-\d{{8}}T\d{{6}}\.bin", name)
         for number, name in enumerate(names, 1)
@@ -72,7 +72,7 @@ def test_files_follow_each_other_without_losing_a_sample(tmp_path: Path) -> None
     fm.join([tmp_path / name for name in names], tmp_path / "all.bin")
     [phase] = fm.read_trace(tmp_path / "all.bin")["phases"]
     assert phase["was_ended"]
-    assert 2.5e9 <= phase["end_ns"] - phase["begin_ns"]
+    assert 1.7e9 <= phase["end_ns"] - phase["begin_ns"]
 
 
 def test_files_are_no_larger_than_asked_and_the_oldest_go(tmp_path: Path) -> None:

@@ -17,26 +17,12 @@ from . import trace_format as layout
 from ._joined_facts import chunks_of
 from ._joined_marks import JoinedMarks
 from ._paths import PathLike
-from ._trace_file import (
-    Counts,
-    checked_counts,
-    header_data,
-    open_regular,
-    read_header,
-    read_into,
-    refuse,
-)
-from .chunks import Facts, read_facts, read_phase_records
+from ._trace_file import refuse
+from ._trace_part import RECORDS, TracePart
 from .trace_data import TraceHeader
 
 __all__ = ["alike", "join"]
 
-_RECORDS = {
-    "fast": layout.FAST_SAMPLE,
-    "medium": layout.MEDIUM_SAMPLE,
-    "slow": layout.SLOW_SAMPLE,
-}
-_BLOCK_BYTES = 1 << 20
 _CHUNK = struct.Struct("<4sQI")
 _SUMS = ("missed_fast", "missed_medium", "missed_slow", "dropped_samples", "read_errors")
 #: What traces must have in common to be one.
@@ -85,7 +71,7 @@ def join(paths: Iterable[PathLike], output: PathLike, *, last_s: float | None = 
     if last_s is not None and not last_s > 0:
         raise ValueError(f"last_s must be above 0, not {last_s!r}")
     with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(_Part(path)) for path in paths]
+        parts = [stack.enter_context(TracePart(path)) for path in paths]
         if not parts:
             raise ValueError("there are no traces to join")
         parts.sort(key=lambda part: part.start_ns)
@@ -106,98 +92,6 @@ def join(paths: Iterable[PathLike], output: PathLike, *, last_s: float | None = 
             raise
 
 
-class _Part:
-    """A trace that becomes part of another."""
-
-    def __init__(self, path: PathLike) -> None:
-        self.path = os.fspath(path)
-        self._file = open_regular(self.path)
-        try:
-            self.header = read_header(self._file, self.path)
-            size = os.fstat(self._file.fileno()).st_size
-            self.counts: Counts = checked_counts(self.header, size, self.path)
-            self.told = header_data(self.header)
-            self.start_ns = self.told["start_monotonic_ns"]
-            if not self.start_ns:
-                refuse("Cannot be joined", "it does not say when it began", self.path)
-            #: By tier: the first sample that is kept.
-            self.first = dict.fromkeys(_RECORDS, 0)
-            # A trace ends at its last fast sample; other tiers of one that was rotated can go on a
-            # little longer.
-            tiers = ["fast"] if self.counts.fast else list(_RECORDS)
-            self.end_ns = max(self.last_ns(tier) for tier in tiers)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self) -> _Part:
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self._file.close()
-
-    def count(self, tier: str) -> int:
-        return int(getattr(self.counts, tier))
-
-    def kept(self, tier: str) -> int:
-        return self.count(tier) - self.first[tier]
-
-    def facts(self) -> Facts:
-        return read_facts(self._file, self.header, self.path)
-
-    def phase_records(self, facts: Facts) -> list[bytes]:
-        return read_phase_records(self._file, facts.phases, self.path)
-
-    def sync_points(self) -> npt.NDArray[np.void]:
-        return self._read("marks", 0, self.counts.marks)
-
-    def cut(self, start_ns: int) -> None:
-        """Keep samples from that moment on."""
-        for tier in _RECORDS:
-            low, high = 0, self.count(tier)
-            while low < high:
-                middle = (low + high) // 2
-                if self._time_ns(tier, middle) < start_ns - self.start_ns:
-                    low = middle + 1
-                else:
-                    high = middle
-            self.first[tier] = low
-
-    def blocks(self, tier: str) -> Iterable[npt.NDArray[np.void]]:
-        """Yield what is kept of a tier."""
-        step = _BLOCK_BYTES // _RECORDS[tier].itemsize
-        for begin in range(self.first[tier], self.count(tier), step):
-            yield self._read(tier, begin, min(step, self.count(tier) - begin))
-
-    def first_ns(self, tier: str) -> int:
-        """Return when the first sample of a tier was taken, of CLOCK_MONOTONIC."""
-        return self.start_ns + (self._time_ns(tier, 0) if self.count(tier) else 0)
-
-    def last_ns(self, tier: str) -> int:
-        """Return when the last was."""
-        count = self.count(tier)
-        return self.start_ns + (self._time_ns(tier, count - 1) if count else 0)
-
-    def _time_ns(self, tier: str, index: int) -> int:
-        seconds = float(self._read(tier, index, 1)["time_s"][0])
-        if not 0 <= seconds < 1e9:
-            refuse("Cannot be joined", f"a {tier} sample has the time {seconds}", self.path)
-        return round(seconds * 1e9)
-
-    def _read(self, tier: str, first: int, count: int) -> npt.NDArray[np.void]:
-        counts = self.counts
-        begin = layout.HEADER.itemsize
-        for name, record in (*_RECORDS.items(), ("marks", layout.SYNC_POINT)):
-            if name == tier:
-                break
-            begin += getattr(counts, name) * record.itemsize
-        records: npt.NDArray[np.void] = np.zeros(count, record)
-        self._file.seek(begin + first * record.itemsize)
-        if read_into(self._file, records) < records.nbytes:
-            refuse("Truncated", "the file was shortened while it was read", self.path)
-        return records
-
-
 def alike(header: TraceHeader, other: TraceHeader) -> str | None:
     """Return what two traces differ in that cannot be joined for it; None where they can."""
     for name in _SAME:
@@ -207,13 +101,13 @@ def alike(header: TraceHeader, other: TraceHeader) -> str | None:
     return None
 
 
-def _check_alike(parts: Sequence[_Part]) -> None:
+def _check_alike(parts: Sequence[TracePart]) -> None:
     newest = parts[-1]
     for part in parts:
         difference = alike(part.told, newest.told)
         if difference is not None:
             refuse("Cannot be joined", f"{difference}, {os.fsdecode(newest.path)}", part.path)
-    for tier in _RECORDS:
+    for tier in RECORDS:
         told = [part for part in parts if part.count(tier)]
         for before, part in zip(told, told[1:]):
             if part.first_ns(tier) < before.last_ns(tier):
@@ -224,7 +118,7 @@ def _check_alike(parts: Sequence[_Part]) -> None:
                 )
 
 
-def _cut(parts: Sequence[_Part], last_s: float | None) -> tuple[list[_Part], int]:
+def _cut(parts: Sequence[TracePart], last_s: float | None) -> tuple[list[TracePart], int]:
     """Return the parts that are needed, and when the joined trace begins."""
     start_ns = parts[0].start_ns
     if last_s is None:
@@ -236,7 +130,7 @@ def _cut(parts: Sequence[_Part], last_s: float | None) -> tuple[list[_Part], int
     return kept, start_ns
 
 
-def _write(file: io.FileIO, parts: Sequence[_Part], start_ns: int) -> None:
+def _write(file: io.FileIO, parts: Sequence[TracePart], start_ns: int) -> None:
     header = np.array(parts[-1].header).reshape(1)
     marks = JoinedMarks(start_ns)
     facts = [part.facts() for part in parts]
@@ -252,7 +146,7 @@ def _write(file: io.FileIO, parts: Sequence[_Part], start_ns: int) -> None:
     sync_points = marks.sync_points()
     _fill(header, parts, start_ns, len(sync_points))
     _put(file, header)
-    for tier in _RECORDS:
+    for tier in RECORDS:
         _put_tier(file, parts, tier, start_ns)
     _put(file, sync_points)
     offset = file.tell()
@@ -273,7 +167,7 @@ def _write(file: io.FileIO, parts: Sequence[_Part], start_ns: int) -> None:
     _put(file, header)
 
 
-def _fill(header: npt.NDArray[Any], parts: Sequence[_Part], start_ns: int, marks: int) -> None:
+def _fill(header: npt.NDArray[Any], parts: Sequence[TracePart], start_ns: int, marks: int) -> None:
     flags = 0
     for part in parts:
         flags |= int(part.header["flags"]) & (layout.FLAG_RECOVERED | layout.FLAG_GPU_AVAILABLE)
@@ -281,7 +175,7 @@ def _fill(header: npt.NDArray[Any], parts: Sequence[_Part], start_ns: int, marks
         flags |= layout.FLAG_CLOSED
     header["flags"] = flags | layout.FLAG_VALID
     header["emc_available"] = max(int(part.header["emc_available"]) for part in parts)
-    for tier in _RECORDS:
+    for tier in RECORDS:
         header[f"num_{tier}_samples"] = sum(part.kept(tier) for part in parts)
     header["num_sync_points"] = marks
     for name in _SUMS:
@@ -292,7 +186,7 @@ def _fill(header: npt.NDArray[Any], parts: Sequence[_Part], start_ns: int, marks
     header["start_realtime_ns"] = realtime_ns + start_ns - parts[0].start_ns if realtime_ns else 0
 
 
-def _put_tier(file: io.FileIO, parts: Sequence[_Part], tier: str, start_ns: int) -> None:
+def _put_tier(file: io.FileIO, parts: Sequence[TracePart], tier: str, start_ns: int) -> None:
     for part in parts:
         offset_s = (part.start_ns - start_ns) * 1e-9
         for records in part.blocks(tier):
