@@ -18,8 +18,8 @@ import pytest
 
 import fastnvmetrics as fm
 from command import line
-from fastnvmetrics._flight_directory import FlightDirectory
-from fastnvmetrics.dumping import dump
+from fastnvmetrics.continuous import dump
+from fastnvmetrics.continuous.flight_directory import FlightDirectory
 
 OPTIONS = ("--board", "generic_linux", "--keep-last", "1s")
 

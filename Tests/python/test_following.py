@@ -11,9 +11,9 @@ import pytest
 import fastnvmetrics as fm
 import trace_builder
 from fastnvmetrics import trace_format as layout
-from fastnvmetrics.following import NewSamples, TraceFollower
+from fastnvmetrics.continuous.following import NewSamples, TraceFollower
+from fastnvmetrics.serving.windows import LiveFigures, Window
 from fastnvmetrics.simulate import Simulator
-from fastnvmetrics.windows import LiveFigures, Window
 
 TIERS = ("fast", "medium", "slow")
 

@@ -13,8 +13,8 @@ import fastnvmetrics as fm
 pytest.importorskip("prometheus_client")
 
 from fastnvmetrics import exporter as exporter_module  # noqa: E402
-from fastnvmetrics.exporter import Exporter  # noqa: E402
-from fastnvmetrics.rolling import RollingRecording  # noqa: E402
+from fastnvmetrics.continuous.rolling import RollingRecording  # noqa: E402
+from fastnvmetrics.serving.exporter import Exporter  # noqa: E402
 
 
 def exported(families: list[object]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import fastnvmetrics as fm
 from command import killed_trace
 from fastnvmetrics.cli.app import commands
-from fastnvmetrics.rotation import RotatedTraces
+from fastnvmetrics.continuous.rotation import RotatedTraces
 
 GENERIC = ("--board", "generic_linux")
 

@@ -24,7 +24,7 @@ from .comparison import Comparison, Difference, PhaseComparison, compare
 from .diagnosis import NodeReport, doctor, restore_sensors
 from .errors import FastNVMetricsError, TraceError, UnfinishedTraceError
 from .frames import to_arrow, to_pandas, to_polars
-from .joining import join
+from .joining.join import join
 from .mapped import MappedTrace, map_trace
 from .native_paths import get_include, get_library_dir
 from .phase import Phase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..dumping import dump, running_recorders
+from ..continuous.dumping import dump, running_recorders
 from .exits import Failure
 from .options import json_option
 from .output import print_json, say

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol, TypedDict
 
-from .._dump_socket import DumpServer
-from ..dumping import listed
-from ..flight import FlightRecorder
+from ..continuous.dump_socket import DumpServer
+from ..continuous.dumping import listed
+from ..continuous.flight import FlightRecorder
+from ..continuous.rotation import RotatedTraces, completed_bytes, rotate
 from ..recorder import NVMetrics
-from ..rotation import RotatedTraces, completed_bytes, rotate
 from .exits import sentence
 from .options import Limit
 from .output import say

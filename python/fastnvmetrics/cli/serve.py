@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from .. import __version__
-from .._board_facts import board_facts
-from .._runtime_directory import scratch_directory
-from ..rolling import RollingRecording
+from ..continuous.rolling import RollingRecording
+from ..continuous.runtime_directory import scratch_directory
+from ..serving.board_facts import board_facts
 from .exits import FAILED, Failure, reported, sentence
 from .options import ParamType
 from .output import say
@@ -81,8 +81,8 @@ def command(listen: tuple[str, int], quiet: bool, options: RecorderOptions) -> N
     seconds, with exit code 1.
     """
     try:
-        from ..exporter import Exporter
-        from ..metrics_server import MetricsServer
+        from ..serving.exporter import Exporter
+        from ..serving.metrics_server import MetricsServer
     except ImportError as error:
         raise Failure(
             "serve needs prometheus-client: pip install 'fastnvmetrics[serve]', "

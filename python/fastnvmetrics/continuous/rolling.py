@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
-from .recorder import NVMetrics
+from ..recorder import NVMetrics
 from .rotation import remove_trace, rotate
 
 __all__ = ["RollingRecording"]

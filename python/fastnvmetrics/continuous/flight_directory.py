@@ -9,9 +9,9 @@ import os
 import re
 from typing import Any
 
-from ._trace_file import header_data, open_regular, read_any_header
-from .joining import alike, join
-from .recorder import recover
+from .._trace_file import header_data, open_regular, read_any_header
+from ..joining.join import alike, join
+from ..recorder import recover
 from .rotation import is_unfinished, remove_trace
 
 __all__ = ["SUFFIX", "FlightDirectory"]

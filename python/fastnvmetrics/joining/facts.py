@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .chunks import Facts
-from .trace_data import TraceHeader
+from ..chunks import Facts
+from ..trace_data import TraceHeader
 
 __all__ = ["chunks_of"]
 

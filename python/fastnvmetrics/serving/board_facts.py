@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ._trace_file import open_regular
-from .board import BoardConfig
+from .._trace_file import open_regular
+from ..board import BoardConfig
 
 __all__ = ["board_facts"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._rail_sensors import rail_sensors, total_rails
-from .following import NewSamples
-from .trace_data import TraceHeader
+from .._rail_sensors import rail_sensors, total_rails
+from ..continuous.following import NewSamples
+from ..trace_data import TraceHeader
 
 __all__ = ["LiveFigures", "Spread", "Window"]
 

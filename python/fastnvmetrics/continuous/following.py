@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import trace_format as layout
-from ._paths import PathLike
-from ._trace_file import Counts, checked_counts, header_data, open_regular, read_any_header
-from .trace_data import TraceHeader
+from .. import trace_format as layout
+from .._paths import PathLike
+from .._trace_file import Counts, checked_counts, header_data, open_regular, read_any_header
+from ..trace_data import TraceHeader
 
 __all__ = ["NewSamples", "TraceFollower"]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import trace_format as layout
-from .phases import BEGIN, END, EVENT, LABEL
+from .. import trace_format as layout
+from ..phases import BEGIN, END, EVENT, LABEL
 
 __all__ = ["JoinedMarks"]
 

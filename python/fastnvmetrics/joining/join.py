@@ -13,13 +13,13 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import trace_format as layout
-from ._joined_facts import chunks_of
-from ._joined_marks import JoinedMarks
-from ._paths import PathLike
-from ._trace_file import refuse
-from ._trace_part import RECORDS, TracePart
-from .trace_data import TraceHeader
+from .. import trace_format as layout
+from .._paths import PathLike
+from .._trace_file import refuse
+from ..trace_data import TraceHeader
+from .facts import chunks_of
+from .marks import JoinedMarks
+from .part import RECORDS, TracePart
 
 __all__ = ["alike", "join"]
 

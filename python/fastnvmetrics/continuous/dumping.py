@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ._dump_socket import ask_for_dump
-from ._flight_directory import SUFFIX, FlightDirectory
-from ._paths import PathLike
-from ._runtime_directory import runtime_directory
+from .._paths import PathLike
+from ..joining.join import join
+from .dump_socket import ask_for_dump
 from .flight import dump_path
-from .joining import join
+from .flight_directory import SUFFIX, FlightDirectory
+from .runtime_directory import runtime_directory
 
 __all__ = ["Dumped", "dump", "listed", "running_recorders"]
 

@@ -14,7 +14,7 @@ from prometheus_client.core import (
     InfoMetricFamily,
 )
 
-from .following import TraceFollower
+from ..continuous.following import TraceFollower
 from .windows import LiveFigures, Window
 
 __all__ = ["Exporter"]

@@ -9,9 +9,9 @@ import re
 import time
 from collections.abc import Sequence
 
-from . import trace_format as layout
-from ._trace_file import open_regular, read_any_header
-from .recorder import NVMetrics, recover
+from .. import trace_format as layout
+from .._trace_file import open_regular, read_any_header
+from ..recorder import NVMetrics, recover
 
 __all__ = [
     "RotatedTraces",

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from . import trace_format as layout
-from ._paths import PathLike
-from ._trace_file import (
+from .. import trace_format as layout
+from .._paths import PathLike
+from .._trace_file import (
     Counts,
     checked_counts,
     header_data,
@@ -19,7 +19,7 @@ from ._trace_file import (
     read_into,
     refuse,
 )
-from .chunks import Facts, read_facts, read_phase_records
+from ..chunks import Facts, read_facts, read_phase_records
 
 __all__ = ["RECORDS", "TracePart"]
 

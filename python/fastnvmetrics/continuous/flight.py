@@ -7,9 +7,9 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from ._flight_directory import FlightDirectory
-from .joining import join
-from .recorder import NVMetrics
+from ..joining.join import join
+from ..recorder import NVMetrics
+from .flight_directory import FlightDirectory
 from .rotation import is_unfinished, rotate
 
 __all__ = ["FlightRecorder"]

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus, of a recording that is followed: behind ``fastnvmetrics serve``."""
