@@ -12,7 +12,7 @@ import fastnvmetrics as fm
 
 pytest.importorskip("prometheus_client")
 
-from fastnvmetrics import exporter as exporter_module  # noqa: E402
+from fastnvmetrics.serving import exporter as exporter_module  # noqa: E402
 from fastnvmetrics.continuous.rolling import RollingRecording  # noqa: E402
 from fastnvmetrics.serving.exporter import Exporter  # noqa: E402
 
