@@ -29,8 +29,8 @@ python=${PYTHON:-/usr/bin/python3}
 # need_debian_packages [COMMAND[:PACKAGE]...]: installs the Debian packages that are missing: those that
 # everything needs, and those of these commands, which are packages of the same name unless one is given.
 need_debian_packages() {
-  local missing=() command
-  for command in "$@"; do command -v "${command%:*}" >/dev/null || missing+=("${command#*:}"); done
+  local missing=()
+  find_missing "$@"
   has_c_compiler || missing+=(gcc g++)
   [[ -n $python ]] || missing+=(python3)
   if [[ -z $python || $python == /usr/bin/python3 ]]; then
@@ -38,19 +38,34 @@ need_debian_packages() {
     has_python_module numpy || missing+=(python3-numpy)
     has_python_module ensurepip || missing+=(python3-venv)
   fi
-  ((${#missing[@]})) || return 0
+  install_debian_packages "${missing[@]}"
+  [[ -n $python ]] || python=/usr/bin/python3
+}
 
+# need_commands COMMAND[:PACKAGE]...: these alone.
+need_commands() {
+  local missing=()
+  find_missing "$@"
+  install_debian_packages "${missing[@]}"
+}
+
+find_missing() { # COMMAND[:PACKAGE]...: adds to $missing
+  local command
+  for command; do command -v "${command%:*}" >/dev/null || missing+=("${command#*:}"); done
+}
+
+install_debian_packages() {
+  (($#)) || return 0
   local as_root=()
   if (($(id -u) != 0)); then
-    command -v sudo >/dev/null || fail "missing: ${missing[*]}; install them as root: apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || fail "missing: $*; install them as root: apt-get install $*"
     as_root=(sudo)
   fi
-  command -v apt-get >/dev/null || fail "missing: ${missing[*]} (or what this distribution calls them)"
-  say "installing Debian packages: ${missing[*]}"
+  command -v apt-get >/dev/null || fail "missing: $* (or what this distribution calls them)"
+  say "installing Debian packages: $*"
   quietly "apt-get update" "${as_root[@]}" apt-get update -qq
   quietly "apt-get install" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"
-  [[ -n $python ]] || python=/usr/bin/python3
+    apt-get install -y -qq --no-install-recommends "$@"
 }
 
 # want_debian_package COMMAND: installs it where it is missing; where that does not work, says so and goes on.
