@@ -29,29 +29,29 @@ python=${PYTHON:-/usr/bin/python3}
 # need_debian_packages [COMMAND[:PACKAGE]...]: installs the Debian packages that are missing: those that
 # everything needs, and those of these commands, which are packages of the same name unless one is given.
 need_debian_packages() {
-  local missing=()
+  local absent=()
   find_missing "$@"
-  has_c_compiler || missing+=(gcc g++)
-  [[ -n $python ]] || missing+=(python3)
+  has_c_compiler || absent+=(gcc g++)
+  [[ -n $python ]] || absent+=(python3)
   if [[ -z $python || $python == /usr/bin/python3 ]]; then
-    has_python_headers || missing+=(libpython3-dev)
-    has_python_module numpy || missing+=(python3-numpy)
-    has_python_module ensurepip || missing+=(python3-venv)
+    has_python_headers || absent+=(libpython3-dev)
+    has_python_module numpy || absent+=(python3-numpy)
+    has_python_module ensurepip || absent+=(python3-venv)
   fi
-  install_debian_packages "${missing[@]}"
+  install_debian_packages "${absent[@]}"
   [[ -n $python ]] || python=/usr/bin/python3
 }
 
 # need_commands COMMAND[:PACKAGE]...: these alone.
 need_commands() {
-  local missing=()
+  local absent=()
   find_missing "$@"
-  install_debian_packages "${missing[@]}"
+  install_debian_packages "${absent[@]}"
 }
 
-find_missing() { # COMMAND[:PACKAGE]...: adds to $missing
+find_missing() { # COMMAND[:PACKAGE]...: adds to $absent
   local command
-  for command; do command -v "${command%:*}" >/dev/null || missing+=("${command#*:}"); done
+  for command; do command -v "${command%:*}" >/dev/null || absent+=("${command#*:}"); done
 }
 
 install_debian_packages() {
