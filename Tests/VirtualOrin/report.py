@@ -6,7 +6,7 @@ Prints a line for each value that was set and each check, and how many hold; the
 of NAME.bin.set is "PHASE EXPECTATION...", where expectations hold from `settle` (0.15 s) after the phase's begin:
 
     settle=S               for the expectations after it
-    FIELD=V~T              every sample is within T of V; V can be nan
+    FIELD=V~T~NOTE         every sample is within T of V; V can be nan; NOTE is what was set, where that is another thing
     mean:FIELD=V~T         the mean of the whole phase is; V can be `stat`: what /proc/stat counted
     back:FIELD=S           a value that is no NaN comes within S seconds
     errors=N negatives=N   how many were counted; `some`: at least one
@@ -167,7 +167,7 @@ def _rows(recording: Recording, phase: str, expectations: "list[str]") -> Iterat
     for text in expectations:
         left, _, right = text.partition("=")
         kind, _, field = left.rpartition(":")
-        value, _, tolerance = right.partition("~")
+        value, tolerance, note = (right.split("~") + ["", ""])[:3]
         try:
             if left == "settle":
                 settle = float(right)
@@ -191,7 +191,8 @@ def _rows(recording: Recording, phase: str, expectations: "list[str]") -> Iterat
             elif kind == "back":
                 yield _back(recording, phase, field, float(right))
             else:
-                yield _samples(recording, phase, field, value, float(tolerance or 0), settle)
+                row = _samples(recording, phase, field, value, float(tolerance or 0), settle)
+                yield row._replace(was_set=f"{note}: {row.was_set}") if note else row
         except (LookupError, ValueError) as error:
             yield Row(phase, left, right, f"{type(error).__name__}: {error}", False)
 

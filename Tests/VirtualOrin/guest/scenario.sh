@@ -73,18 +73,19 @@ milliamperes() { local shunt; shunt=$(shunt $1 $2); echo $(($3 * shunt / 40000 *
 millivolts() { echo $(($1 / 8 * 8)); }
 label_of() { cat $sensors/1-00${1#0x}/hwmon/hwmon*/in$(($2 + 1))_label; } # ADDRESS CHANNEL
 is_rail() { # ADDRESS CHANNEL MILLIAMPERES MILLIVOLTS: what to expect of that rail. A negative current is stored as 0.
-  local label ma mv
+  local label ma mv note=
   label=$(label_of $1 $2) ma=$(milliamperes $1 $2 $3) mv=$(millivolts $4)
-  [ $ma -ge 0 ] || ma=0
-  echo "$label.ma=$ma $label.mv=$mv $label.mw=$((ma * mv / 1000))~1"
+  [ $ma -ge 0 ] || { note="~0~$ma" ma=0; }
+  echo "$label.ma=$ma$note $label.mv=$mv $label.mw=$((ma * mv / 1000))~1"
 }
 are_as_started() { local line; echo "$RAILS" | while read -r line; do is_rail $line; done | tr '\n' ' '; }
 are_zones() { # MILLIDEGREES,...: what to expect of all zones, in order
-  local number=0 zone temp
-  for zone in $(echo $ZONES | tr , ' '); do
-    number=$((number + 1)) temp=$(echo $1 | cut -d, -f$number)
-    if [ $temp -lt 0 ]; then printf '%s=nan ' $zone; else printf '%s=%s~0.001 ' $zone $(echo "$temp" | sed 's/...$/.&/'); fi
-  done
+  echo "$ZONES $1" | awk -v raw=$RAW_EAGAIN '{
+    names[-11] = raw ? "EAGAIN" : "ENODATA"; names[-61] = "ENODATA"
+    count = split($1, zones, ","); split($2, temps, ",")
+    for (i = 1; i <= count; i++)
+      if (temps[i] < 0) printf "%s=nan~~%s ", zones[i], names[temps[i]]; else printf "%s=%.3f~0.001 ", zones[i], temps[i] / 1000
+  }'
 }
 cores_by_stat() { for core; do printf 'mean:cpu%s=stat~3 ' $core; done; } # CORE...
 
@@ -93,45 +94,49 @@ cores_by_stat() { for core; do printf 'mean:cpu%s=stat~3 ' $core; done; } # CORE
 board() {
   nodes
   detection
-  gpu_driver unbind
-  start_recording board
-  phase gpu_not_yet 0.5 gpu=0 source=none
-  ./recorder burn 3 100 20 5 > /dev/null &
-  gpu 300
-  emc 812000 3199000000
-  gpu_driver bind
-  phase as_started 1.7 $(are_as_started) $(are_zones $TEMPS) emc=25.3829~0.001 settle=0.3 errors=0 negatives=0 \
-    mean:cpu3=100~3 $(cores_by_stat 0 1 2) settle=1.3 gpu=300~3 source=counters
-
-  gpu 725
-  emc 1024000 2048000000
-  local line number=0 rails=
-  while read -r line; do
+  # What to expect is worked out before: a command takes a while here.
+  local started zones_started zones_changed changed= gone= rails= chip line number=0
+  started=$(are_as_started) zones_started=$(are_zones $TEMPS)
+  changed=51250,52500,39000,-61,-11,44125,45500,46750,57875,38000,40625
+  zones_changed=$(are_zones $changed)
+  for line in $labels; do gone="$gone ${line%:*}.mw=nan~~unbound"; done
+  while read -r line; do # other values for every rail, among them a negative current
     set -- $line
     number=$((number + 1))
     set -- $1 $2 $(($3 + 200 * number)) $(($4 + 16 * number))
     [ "$1 $2" != "0x40 1" ] || set -- $1 $2 -200 $4
-    rail "$@"
+    echo "$@" >> /tmp/rails
     rails="$rails $(is_rail "$@")"
   done <<RAILS
 $RAILS
 RAILS
-  local other=51250,52500,39000,-61,-11,44125,45500,46750,57875,38000,40625 # ENODATA, EAGAIN
-  temps $other
-  phase changed 1.2 settle=0.3 gpu=725~3 emc=50 $rails $(are_zones $other) errors=0 negatives=some
+
+  gpu_driver unbind
+  start_recording board
+  phase gpu_not_yet 0.5 gpu=0 source=none
+  ./recorder burn 3 100 20 3.5 > /dev/null &
+  gpu 300
+  emc 812000 3199000000
+  gpu_driver bind
+  phase as_started 1.6 $started $zones_started emc=25.3829~0.001 settle=0.3 errors=0 negatives=0 \
+    mean:cpu3=100~3 $(cores_by_stat 0 1 2) settle=1.3 gpu=300~3 source=counters
+
+  gpu 725
+  emc 1024000 2048000000
+  while read -r line; do rail $line; done < /tmp/rails
+  temps $changed
+  phase changed 1 settle=0.3 gpu=725~3 emc=50 $rails $zones_changed errors=0 negatives=some
 
   are_rails
   temps $TEMPS
-  local chip gone=
-  for line in $labels; do gone="$gone ${line%:*}.mw=nan"; done
   for chip in $chips; do chip unbind $chip; done
   core 2 0
-  phase chips_and_core_gone 1 settle=0.3 $gone cpu2=nan gpu=725~3 $(are_zones $TEMPS) errors=some
+  phase chips_and_core_gone 0.8 settle=0.3 $gone cpu2=nan~~offline gpu=725~3 $zones_started errors=some
 
   for chip in $chips; do chip bind $chip; done
   core 2 1
-  phase chips_and_core_back 1.8 back:$first.mw=1 back:cpu2=1 settle=1 $(are_as_started) cpu2=50~50
-  phase at_the_end 0.7 $(are_as_started) $(are_zones $TEMPS) gpu=725~3 emc=50 $(cores_by_stat 2) errors=0
+  phase chips_and_core_back 1.5 back:$first.mw=1 back:cpu2=1 settle=1 $started cpu2=50~50
+  phase at_the_end 0.7 $started $zones_started gpu=725~3 emc=50 $(cores_by_stat 2) errors=0
   stop_recording
 }
 
@@ -234,7 +239,7 @@ hwmon_numbers() { for chip in $chips; do echo "$chip:$(ls $sensors/$chip/hwmon)"
 chips_gone_and_back() {
   local gone= back chip
   back=$(are_as_started)
-  for label in $labels; do gone="$gone ${label%:*}.mw=nan"; done
+  for label in $labels; do gone="$gone ${label%:*}.mw=nan~~unbound"; done
   echo "     $(hwmon_numbers)"
   for chip in $chips; do chip unbind $chip; done
   phase chips_unbound 2 $gone errors=some $first.mv=$first_mv
@@ -414,7 +419,7 @@ cores_off_and_on() {
   ./recorder burn 3 50 20 14 > /dev/null &
   sleep 0.3
   phase cores_all 3 $(cores_by_stat 1 2 3)
-  core 2 0; phase core_2_offline 4 settle=0.3 cpu2=nan cpu1=50~50 cpu3=50~50 $(cores_by_stat 1 3) errors=0
+  core 2 0; phase core_2_offline 4 settle=0.3 cpu2=nan~~offline cpu1=50~50 cpu3=50~50 $(cores_by_stat 1 3) errors=0
   core 2 1; phase core_2_online 4 back:cpu2=1 settle=1 cpu2=50~50 cpu3=50~50 $(cores_by_stat 3) errors=0
   phase core_2_settled 2.5 $(cores_by_stat 2)
 }
