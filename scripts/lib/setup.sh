@@ -99,18 +99,8 @@ library_soname() { LC_ALL=C readelf -dW "$1" 2>/dev/null | sed -n 's/.*(SONAME).
 
 # The wheel with the extension and the library in it, built again when a source is newer. Sets $wheel.
 build_wheel() {
-  local stamp=build/wheel/.built
-  wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1 || true)
-  if [[ -z $wheel || -n $(find Package.swift Sources include python scripts/build-library pyproject.toml setup.py \
-    -newer "$stamp" -type f -not -name '*.pyc' -not -path '*.egg-info/*' -print -quit 2>/dev/null) ]]; then
-    say "building the Python package (a minute the first time)"
-    rm -rf build/wheel
-    mkdir -p build/wheel
-    touch "$stamp.begun"
-    quietly "the Python build" "$1" -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
-    mv "$stamp.begun" "$stamp"
-    wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1)
-  fi
+  scripts/build-wheel
+  wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1)
 }
 
 # make_environment DIR REQUIREMENT... [-- OPTION...]: a virtual environment with these packages.
