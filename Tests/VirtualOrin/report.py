@@ -137,6 +137,9 @@ def _samples(recording: Recording, phase: str, field: str, value: str, tolerance
 
 def _mean(recording: Recording, phase: str, field: str, value: str, tolerance: float) -> Row:
     begin, end = recording.stretch(phase)
+    if value == "stat":
+        start = recording.trace["start_monotonic_ns"] / 1e9
+        begin, end = (float(recording.said[phase, f"stat.{edge}"]) - start for edge in ("begin", "end"))
     times, values = recording.column(field)
     # A sample says what was since the one before.
     weights = np.diff(times, prepend=0.0)

@@ -10,9 +10,10 @@
  *   recorder ask FILE                  how a node answers: lseek, pread, read, and a read after that
  *
  * What no trace says goes to TRACE.said, "PHASE WHAT VALUE" a line: errors and negatives counted meanwhile, the source
- * of the GPU's load, `stat.cpuN` (percent that a core was busy, by /proc/stat), and of each source of samples own (1: it
- * has a thread), reads (a second) and busy (milliseconds a second). Of the recording, as phase `trace`: errors, stopping
- * (seconds), and what it noticed. report.py holds both against what was set. */
+ * of the GPU's load, `stat.cpuN` (percent that a core was busy, by /proc/stat, from `stat.begin` to `stat.end`, in
+ * seconds of CLOCK_MONOTONIC), and of each source of samples own (1: it has a thread), reads (a second) and busy
+ * (milliseconds a second); `ended` is the last. Of the recording, as phase `trace`: errors, stopping (seconds), and what
+ * it noticed. report.py holds both against what was set. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fastnvmetrics/fastnvmetrics.h>
@@ -26,6 +27,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/* How many samples of the slow tier are in a phase at least, however slow this machine is: half a second of them. */
+enum { LEAST_SLOW_SAMPLES = 5 };
 
 enum { MAX_LINE = 1024, MAX_SOURCES = 4 + FNVM_MAX_POWER_RAILS + FNVM_MAX_THERMAL_ZONES };
 
@@ -148,7 +152,8 @@ static int ask(const char *path) {
 
 /* What the program itself sees where a phase begins or ends. */
 struct moment {
-  double time; /* CLOCK_MONOTONIC */
+  double time;      /* CLOCK_MONOTONIC */
+  double stat_time; /* of idle_ticks */
   fnvm_counts counts;
   long long idle_ticks[FNVM_MAX_CPU_CORES]; /* -1: offline */
   uint32_t source_count;
@@ -172,6 +177,7 @@ static struct moment look(const fnvm_engine *engine) {
   fnvm_stats stats = FNVM_STATS_INIT;
   require(fnvm_engine_counts(engine, &now.counts), "fnvm_engine_counts");
   read_idle_ticks(now.idle_ticks);
+  now.stat_time = seconds_of(CLOCK_MONOTONIC);
   require(fnvm_engine_stats(engine, &stats), "fnvm_engine_stats");
   for (uint32_t i = 0; i < stats.num_sources && i < MAX_SOURCES; i++) {
     now.sources[i] = (fnvm_source_stats)FNVM_SOURCE_STATS_INIT;
@@ -184,14 +190,15 @@ static struct moment look(const fnvm_engine *engine) {
 
 static void say_what_was_seen(FILE *said, const char *phase, const struct moment *begin, const struct moment *end) {
   static const char *const gpu_sources[] = {"none", "load", "counters"};
-  const double seconds = end->time - begin->time;
+  const double seconds = end->time - begin->time, stat_seconds = end->stat_time - begin->stat_time;
+  fprintf(said, "%s stat.begin %.9f\n%s stat.end %.9f\n", phase, begin->stat_time, phase, end->stat_time);
   fprintf(said, "%s errors %llu\n", phase, (unsigned long long)(end->counts.read_errors - begin->counts.read_errors));
   fprintf(said, "%s negatives %llu\n", phase,
           (unsigned long long)(end->counts.negative_currents - begin->counts.negative_currents));
   fprintf(said, "%s source %s\n", phase, gpu_sources[end->counts.gpu_source % 3]);
   for (int i = 0; i < FNVM_MAX_CPU_CORES; i++)
     if (begin->idle_ticks[i] >= 0 && end->idle_ticks[i] >= 0)
-      fprintf(said, "%s stat.cpu%d %.2f\n", phase, i, 100 - (double)(end->idle_ticks[i] - begin->idle_ticks[i]) / seconds);
+      fprintf(said, "%s stat.cpu%d %.2f\n", phase, i, 100 - (double)(end->idle_ticks[i] - begin->idle_ticks[i]) / stat_seconds);
   for (uint32_t i = 0; i < end->source_count; i++) {
     const fnvm_source_stats *source = &end->sources[i], *before = &begin->sources[i];
     fprintf(said, "%s own.%u.%s %u\n", phase, source->tier, source->name, (unsigned)source->has_own_thread);
@@ -199,6 +206,14 @@ static void say_what_was_seen(FILE *said, const char *phase, const struct moment
     fprintf(said, "%s busy.%u.%s %.2f\n", phase, source->tier, source->name,
             (double)(source->read_ns - before->read_ns) / 1e6 / seconds);
   }
+  fprintf(said, "%s ended 1\n", phase);
+  fflush(said);
+}
+
+static uint64_t slow_samples(const fnvm_engine *engine) {
+  fnvm_counts counts = FNVM_COUNTS_INIT;
+  require(fnvm_engine_counts(engine, &counts), "fnvm_engine_counts");
+  return counts.slow_samples;
 }
 
 static void read_phases(fnvm_engine *engine, FILE *said) {
@@ -213,6 +228,8 @@ static void read_phases(fnvm_engine *engine, FILE *said) {
       require(fnvm_engine_phase_begin(engine, name, &phase), "fnvm_engine_phase_begin");
       continue;
     }
+    while (slow_samples(engine) < begin.counts.slow_samples + LEAST_SLOW_SAMPLES)
+      sleep_until(seconds_of(CLOCK_MONOTONIC) + 0.01);
     require(fnvm_engine_phase_end(engine, phase), "fnvm_engine_phase_end");
     end = look(engine);
     say_what_was_seen(said, name, &begin, &end);

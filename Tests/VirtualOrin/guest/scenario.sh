@@ -43,7 +43,7 @@ start_recording() { # NAME [OPTION=N...] as in recorder.c
   exec 3> /tmp/phases
   while [ ! -e $recording ] && [ -d /proc/$recorder ]; do sleep 0.05; done
 }
-# NAME SECONDS EXPECTATION...: as in report.py.
+# NAME SECONDS EXPECTATION...: as in report.py. It lasts until the recorder has seen enough of it.
 phase() {
   local name=$1 seconds=$2
   shift 2
@@ -51,7 +51,7 @@ phase() {
   sleep $seconds
   echo . >&3
   expect $name "$@"
-  sleep 0.02
+  until grep -q "^$name ended" $recording.said || [ ! -d /proc/$recorder ]; do sleep 0.02; done
 }
 expect() { echo "$@" >> $recording.set; } # PHASE EXPECTATION...
 stop_recording() {
@@ -87,7 +87,7 @@ are_zones() { # MILLIDEGREES,...: what to expect of all zones, in order
       if (temps[i] < 0) printf "%s=nan~~%s ", zones[i], names[temps[i]]; else printf "%s=%.3f~0.001 ", zones[i], temps[i] / 1000
   }'
 }
-cores_by_stat() { for core; do printf 'mean:cpu%s=stat~3 ' $core; done; } # CORE...
+cores_by_stat() { for core; do printf 'mean:cpu%s=stat~4 ' $core; done; } # CORE...
 
 # ---- board ----
 
@@ -95,7 +95,7 @@ board() {
   nodes
   detection
   # What to expect is worked out before: a command takes a while here.
-  local started zones_started zones_changed changed= gone= rails= chip line number=0
+  local started zones_started zones_changed changed= gone= rails= chip line number=0 burner
   started=$(are_as_started) zones_started=$(are_zones $TEMPS)
   changed=51250,52500,39000,-61,-11,44125,45500,46750,57875,38000,40625
   zones_changed=$(are_zones $changed)
@@ -114,12 +114,14 @@ RAILS
   gpu_driver unbind
   start_recording board
   phase gpu_not_yet 0.5 gpu=0 source=none
-  ./recorder burn 3 100 20 3.5 > /dev/null &
+  ./recorder burn 3 100 20 100 > /dev/null &
+  burner=$!
   gpu 300
   emc 812000 3199000000
   gpu_driver bind
   phase as_started 1.6 $started $zones_started emc=25.3829~0.001 settle=0.3 errors=0 negatives=0 \
-    mean:cpu3=100~3 $(cores_by_stat 0 1 2) settle=1.3 gpu=300~3 source=counters
+    mean:cpu3=100~10 $(cores_by_stat 0 1 2) settle=1.3 gpu=300~3 source=counters
+  kill $burner
 
   gpu 725
   emc 1024000 2048000000
@@ -162,7 +164,7 @@ detection() {
   found=$(./recorder board)
   echo "$found"
   is "board" "$(echo "$found" | sed -n 's/^name //p')" $BOARD
-  is "cores" "$(echo "$found" | sed -n 's/^cores //p')" "$(nproc)"
+  is "cores" "$(echo "$found" | sed -n 's/^cores //p')" "$(grep -c ^processor /proc/cpuinfo)"
   is "gpu" "$(echo "$found" | sed -n 's/^gpu //p')" $devices/17000000.gpu/load
   is "mc_all" "$(echo "$found" | sed -n 's/^mc_all //p')" $debug/cactmon/mc_all
   is "emc rate" "$(echo "$found" | sed -n 's/^rate //p')" $debug/bpmp/debug/clk/emc/rate
@@ -431,7 +433,7 @@ burn_one() { # PERCENT PERIOD_MS
   phase duty_$1_of_$2_ms 5 mean:cpu2=stat~1 mean:cpu3=stat~1 gpu=430~5
   wait $burner
   # A second witness: the burner's own CPU time. It also ran before and after the phase, and not alone.
-  expect duty_$1_of_$2_ms mean:cpu2=$(cat /tmp/burner)~5
+  expect duty_$1_of_$2_ms mean:cpu2=$(cat /tmp/burner)~8
 }
 burners() {
   # Everything but the burner on the first two cores.
