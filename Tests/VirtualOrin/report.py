@@ -9,6 +9,7 @@ of NAME.bin.set is "PHASE EXPECTATION...", where expectations hold from `settle`
     FIELD=V~T~NOTE         every sample is within T of V; V can be nan; NOTE is what was set, where that is another thing
     mean:FIELD=V~T         the mean of the whole phase is; V can be `stat`: what /proc/stat counted
     back:FIELD=S           a value that is no NaN comes within S seconds
+    took:gone|back=S       before it began, S seconds at most went by until rails and a core were gone, or all was there
     errors=N negatives=N   how many were counted; `some`: at least one
     source=load|counters|none   where GPU load comes from at the end
     own:SOURCE=0|1         whether threads of their own read it
@@ -179,6 +180,9 @@ def _rows(recording: Recording, phase: str, expectations: "list[str]") -> Iterat
             elif left == "source":
                 found = recording.said[phase, "source"]
                 yield Row(phase, "GPU's source", right, found, found == right)
+            elif kind == "took":
+                seconds = recording.said[phase, field]
+                yield Row(phase, f"rails, cores: {field}", f"within {right} s", f"after {seconds} s", float(seconds) <= float(right))
             elif left == "figures":
                 yield from _figures(recording, phase)
             elif kind == "has":

@@ -3,7 +3,9 @@
  *   recorder board                     the board that is detected, one "part value" a line
  *   recorder doctor                    the findings of an examination, one line a node
  *   recorder record TRACE [OPTION=N...] <PHASES    records while lines come in: the name of a phase that begins,
- *                                      or `.` where it ends. Options: native interval samples stats
+ *                                      `.` where it ends, `until gone|back NAME` between phases: it says how many
+ *                                      seconds it took until rails and a core are gone, or all of them and the GPU
+ *                                      there. Options: native interval samples stats
  *   recorder crash TRACE PID           kills the recorder PID, and completes the trace that it leaves
  *   recorder restore                   puts back the settings of power sensors, and says what it did
  *   recorder burn CPU PERCENT PERIOD_MS SECONDS    keeps a core busy, and says how many percent of one it used
@@ -216,12 +218,51 @@ static uint64_t slow_samples(const fnvm_engine *engine) {
   return counts.slow_samples;
 }
 
-static void read_phases(fnvm_engine *engine, FILE *said) {
+static int is_back(const fnvm_engine *engine, const fnvm_board *board) {
+  fnvm_snapshot now = FNVM_SNAPSHOT_INIT;
+  fnvm_counts counts = FNVM_COUNTS_INIT;
+  require(fnvm_engine_snapshot(engine, &now), "fnvm_engine_snapshot");
+  require(fnvm_engine_counts(engine, &counts), "fnvm_engine_counts");
+  for (uint32_t i = 0; i < fnvm_board_num_power_rails(board); i++)
+    if (isnan(now.medium.power_mw[i])) return 0;
+  for (int i = 0; i < fnvm_board_num_cpu_cores(board); i++)
+    if (isnan(now.fast.cpu_util[i])) return 0;
+  return counts.gpu_source != 0 && now.tiers == 7;
+}
+
+static int is_gone(const fnvm_engine *engine, const fnvm_board *board) {
+  fnvm_snapshot now = FNVM_SNAPSHOT_INIT;
+  int core = 0;
+  require(fnvm_engine_snapshot(engine, &now), "fnvm_engine_snapshot");
+  for (uint32_t i = 0; i < fnvm_board_num_power_rails(board); i++)
+    if (!isnan(now.medium.power_mw[i])) return 0;
+  while (core < fnvm_board_num_cpu_cores(board) && !isnan(now.fast.cpu_util[core])) core++;
+  return core < fnvm_board_num_cpu_cores(board);
+}
+
+static void wait_until(const fnvm_engine *engine, const fnvm_board *board, const char *line, FILE *said) {
+  char state[8], name[64];
+  if (sscanf(line, "until %7s %63s", state, name) != 2) return;
+  const double begin = seconds_of(CLOCK_MONOTONIC);
+  double now = begin;
+  while (now < begin + 20 && !(strcmp(state, "back") == 0 ? is_back : is_gone)(engine, board)) {
+    sleep_until(now + 0.005);
+    now = seconds_of(CLOCK_MONOTONIC);
+  }
+  fprintf(said, "%s %s %.3f\n", name, state, now - begin);
+  fflush(said);
+}
+
+static void read_phases(fnvm_engine *engine, const fnvm_board *board, FILE *said) {
   char line[MAX_LINE], name[MAX_LINE];
   struct moment begin = {0}, end;
   uint64_t phase = 0;
   while (fgets(line, sizeof line, stdin) != NULL) {
     line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "until ", 6) == 0) {
+      wait_until(engine, board, line, said);
+      continue;
+    }
     if (strcmp(line, ".") != 0) {
       memcpy(name, line, sizeof name);
       begin = look(engine);
@@ -260,7 +301,7 @@ static int record(const char *path, char **options_given) {
   require(fnvm_engine_create(path, board, &options, &engine), "fnvm_engine_create");
   require(fnvm_engine_start(engine), "fnvm_engine_start");
   require(fnvm_engine_wait_for_warmup(engine, FNVM_NO_TIMEOUT), "fnvm_engine_wait_for_warmup");
-  read_phases(engine, said);
+  read_phases(engine, board, said);
   const double before = seconds_of(CLOCK_MONOTONIC);
   require(fnvm_engine_stop(engine), "fnvm_engine_stop");
   fprintf(said, "trace stopping %.3f\n", seconds_of(CLOCK_MONOTONIC) - before);

@@ -5,7 +5,8 @@
 #   scenario.sh SCENARIO...
 #
 #   board      what a user of the board relies on, in one recording: nodes and detection, a GPU node that comes late,
-#              every rail, zone and core and the EMC, a failing zone, chips and a core that go and come back
+#              every rail, zone and core and the EMC, failing zones, chips and a core that go and come back; and the same
+#              board out of a container
 #   and, one by one and further: detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips churn rates
 #   sensors crash cores burners doctor
 #
@@ -34,11 +35,12 @@ is() { # NAME FOUND EXPECTED
 
 # ---- Recording: phases go to the recorder as they happen, and what is expected of each beside the trace ----
 
+within= # what comes before the recorder's command
 start_recording() { # NAME [OPTION=N...] as in recorder.c
   recording=/out/$1.bin
   shift
   rm -f /tmp/phases && mkfifo /tmp/phases
-  ./recorder record $recording "$@" < /tmp/phases > /tmp/recorder 2>&1 &
+  $within /app/recorder record $recording "$@" < /tmp/phases > /tmp/recorder 2>&1 &
   recorder=$!
   exec 3> /tmp/phases
   while [ ! -e $recording ] && [ -d /proc/$recorder ]; do sleep 0.05; done
@@ -52,6 +54,13 @@ phase() {
   echo . >&3
   expect $name "$@"
   until grep -q "^$name ended" $recording.said || [ ! -d /proc/$recorder ]; do sleep 0.02; done
+}
+# gone|back NAME: waits until rails and a core are gone, or everything is there; the phase NAME comes next. The keeper
+# looks every 250 ms.
+until_is() {
+  echo "until $1 $2" >&3
+  until grep -q "^$2 $1 " $recording.said || [ ! -d /proc/$recorder ]; do sleep 0.02; done
+  expect $2 took:$1=5
 }
 expect() { echo "$@" >> $recording.set; } # PHASE EXPECTATION...
 stop_recording() {
@@ -119,8 +128,9 @@ RAILS
   gpu 300
   emc 812000 3199000000
   gpu_driver bind
-  phase as_started 1.6 $started $zones_started emc=25.3829~0.001 settle=0.3 errors=0 negatives=0 \
-    mean:cpu3=100~10 $(cores_by_stat 0 1 2) settle=1.3 gpu=300~3 source=counters
+  until_is back as_started
+  phase as_started 1 $started $zones_started emc=25.3829~0.001 settle=0.3 errors=0 negatives=0 \
+    mean:cpu3=100~10 $(cores_by_stat 0 1 2) gpu=300~3 source=counters
   kill $burner
 
   gpu 725
@@ -133,12 +143,41 @@ RAILS
   temps $TEMPS
   for chip in $chips; do chip unbind $chip; done
   core 2 0
-  phase chips_and_core_gone 0.8 settle=0.3 $gone cpu2=nan~~offline gpu=725~3 $zones_started errors=some
+  until_is gone chips_and_core_gone
+  phase chips_and_core_gone 0.5 $gone cpu2=nan~~offline gpu=725~3 $zones_started errors=some
 
   for chip in $chips; do chip bind $chip; done
   core 2 1
-  phase chips_and_core_back 1.5 back:$first.mw=1 back:cpu2=1 settle=1 $started cpu2=50~50
-  phase at_the_end 0.7 $started $zones_started gpu=725~3 emc=50 $(cores_by_stat 2) errors=0
+  until_is back chips_and_core_back
+  phase chips_and_core_back 1 $started $zones_started gpu=725~3 emc=50 $(cores_by_stat 2) errors=0
+  stop_recording
+  container "$started $zones_started gpu=725~3 emc=50 errors=0"
+}
+
+# A container: another root, with the host's /sys and /proc read-only below /host, and neither /sys nor a device tree of
+# its own.
+container() { # EXPECTATIONS
+  local jail=/tmp/jail place
+  for place in app lib out; do
+    mkdir -p $jail/$place
+    mount -o bind /$place $jail/$place
+  done
+  mkdir -p $jail/proc
+  mount -t proc none $jail/proc
+  for place in sys proc; do
+    mkdir -p $jail/host/$place
+    mount -o rbind /$place $jail/host/$place
+    mount -o remount,bind,ro $jail/host/$place
+  done
+  is "in a container, without a root" "$(chroot $jail /app/recorder board 2>&1 | sed -n 's/.*FNVM_E_[A-Z_]* *//p' | wc -l)" 1
+  export FASTNVMETRICS_ROOT=/host
+  is "in a container: as outside" "$(chroot $jail /app/recorder board | sed 's| /host/| /|')" "$(FASTNVMETRICS_ROOT= ./recorder board)"
+  within="chroot $jail"
+  start_recording container
+  within=
+  unset FASTNVMETRICS_ROOT
+  until_is back in_a_container
+  phase in_a_container 0.6 $1
   stop_recording
 }
 
