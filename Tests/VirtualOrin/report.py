@@ -21,10 +21,13 @@ Sources: those of fnvm_source_stats, and `rails` and `zones` for all of them.
 Fields: gpu emc aggregate cpuN, RAIL.mv RAIL.ma RAIL.mw, and zones by name.
 """
 
+from __future__ import annotations
+
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,7 +39,7 @@ class Row(NamedTuple):
     node: str
     was_set: str
     read: str
-    holds: "bool | None"  # None: only said
+    holds: bool | None  # None: only said
 
 
 class Column(NamedTuple):
@@ -50,8 +53,8 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trace = fm.read_trace(path)
-        self.said: "dict[tuple[str, str], str]" = {}
-        self.notices: "list[str]" = []
+        self.said: dict[tuple[str, str], str] = {}
+        self.notices: list[str] = []
         for line in _lines(path.with_name(path.name + ".said")):
             phase, what, value = line.split(" ", 2)
             if what == "notice":
@@ -72,21 +75,21 @@ class Recording:
             return Column(trace["medium_time_s"], trace[name][:, trace["power_rail_names"].index(rail)])
         return Column(trace["slow_time_s"], trace["temp_c"][:, trace["thermal_zone_names"].index(field)])
 
-    def stretch(self, phase: str) -> "tuple[float, float]":
+    def stretch(self, phase: str) -> tuple[float, float]:
         phases = self.trace["phases"]
         found = phases[phases["name"] == phase]
         if len(found) != 1:
             raise LookupError(f"the trace has {len(found)} phases of this name")
         return float(found["begin_ns"][0]) / 1e9, float(found["end_ns"][0]) / 1e9
 
-    def sources(self, phase: str, what: str, source: str) -> "list[float]":
+    def sources(self, phase: str, what: str, source: str) -> list[float]:
         """The figures of a source of samples, or of all of a tier."""
         pattern = {"rails": r"1\..*", "zones": r"2\..*"}.get(source, r"\d\." + re.escape(source))
         wanted = re.compile(re.escape(what) + r"\." + pattern)
         return [float(v) for (p, w), v in self.said.items() if p == phase and wanted.fullmatch(w)]
 
 
-def _lines(path: Path) -> "list[str]":
+def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
@@ -166,7 +169,7 @@ def _figures(recording: Recording, phase: str) -> Iterator[Row]:
             yield Row(phase, what[7:], "", f"{reads} reads/s, {busy} ms/s in them", None)
 
 
-def _rows(recording: Recording, phase: str, expectations: "list[str]") -> Iterator[Row]:
+def _rows(recording: Recording, phase: str, expectations: list[str]) -> Iterator[Row]:
     settle = 0.15
     for text in expectations:
         left, _, right = text.partition("=")
@@ -205,7 +208,7 @@ def _rows(recording: Recording, phase: str, expectations: "list[str]") -> Iterat
 
 
 def main(directory: Path) -> int:
-    verdicts: "list[bool]" = []
+    verdicts: list[bool] = []
     for path in sorted(directory.glob("*.bin")):
         recording = Recording(path)
         rows = [row for phase, *texts in recording.expected for row in _rows(recording, phase, texts)]
