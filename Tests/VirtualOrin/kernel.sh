@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # what scripts/lib sets
 # The kernel of the virtual board, Debian's for arm64, with the modules that make it one, and the root directory that it
 # starts with. Sourced by scripts/virtual-orin.
 

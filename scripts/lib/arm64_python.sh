@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # what scripts/lib sets
 # Debian's Python for arm64 with numpy, and its headers, in a directory of the cache: what the extension is cross-built
 # for and tried with. Sourced, after setup.sh, debian.sh and aarch64.sh.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=dash disable=SC2034,SC2046,SC2086,SC3043 # busybox; words are split
 # What sets the values of the virtual board's nodes. Sourced by scenario.sh, and by a shell on the board.
 nodes=/sys/module/orin_nodes/parameters zones=/sys/module/orin_zones/parameters
 bus=/proc/device-tree/bus@0/i2c@c240000

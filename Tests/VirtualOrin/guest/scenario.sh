@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck shell=dash disable=SC1091,SC2010,SC2016,SC2046,SC2086,SC2153,SC2154,SC2231,SC3043 # busybox; words are split
 # Sets the values of the virtual board's nodes while the recorder records, and writes down what it set; report.py holds
 # the traces against that. What no trace shows is checked here.
 #
@@ -8,7 +9,7 @@
 #              every rail, zone and core and the EMC, failing zones, chips and a core that go and come back; and the same
 #              board out of a container
 #   and, one by one and further: detection gpu gpu_railgated gpu_gone_and_back gpu_late emc rail zone chips churn rates
-#   sensors crash cores burners doctor
+#   sensors crash cores burners doctor programs
 #
 # For each recording there come back /out/NAME.bin, NAME.bin.said (recorder.c) and NAME.bin.set: "PHASE EXPECTATION..."
 # a line (report.py); and /out/checks, a line that begins with `ok` or `FAIL` for each.
@@ -96,7 +97,7 @@ are_zones() { # MILLIDEGREES,...: what to expect of all zones, in order
       if (temps[i] < 0) printf "%s=nan~~%s ", zones[i], names[temps[i]]; else printf "%s=%.3f~0.001 ", zones[i], temps[i] / 1000
   }'
 }
-cores_by_stat() { for core; do printf 'mean:cpu%s=stat~4 ' $core; done; } # CORE...
+cores_by_stat() { for core; do printf 'mean:cpu%s=stat~8 ' $core; done; } # CORE...
 
 # ---- board ----
 
@@ -104,7 +105,7 @@ board() {
   nodes
   detection
   # What to expect is worked out before: a command takes a while here.
-  local started zones_started zones_changed changed= gone= rails= chip line number=0 burner
+  local started zones_started zones_changed changed='' gone='' rails='' chip line number=0 burner
   started=$(are_as_started) zones_started=$(are_zones $TEMPS)
   changed=51250,52500,39000,-61,-11,44125,45500,46750,57875,38000,40625
   zones_changed=$(are_zones $changed)
@@ -171,7 +172,7 @@ container() { # EXPECTATIONS
   done
   is "in a container, without a root" "$(chroot $jail /app/recorder board 2>&1 | sed -n 's/.*FNVM_E_[A-Z_]* *//p' | wc -l)" 1
   export FASTNVMETRICS_ROOT=/host
-  is "in a container: as outside" "$(chroot $jail /app/recorder board | sed 's| /host/| /|')" "$(FASTNVMETRICS_ROOT= ./recorder board)"
+  is "in a container: as outside" "$(chroot $jail /app/recorder board | sed 's| /host/| /|')" "$(FASTNVMETRICS_ROOT='' ./recorder board)"
   within="chroot $jail"
   start_recording container
   within=
@@ -278,7 +279,7 @@ cpu_degrees() { echo "${TEMPS%%,*}" | sed 's/...$/.&/'; }
 
 hwmon_numbers() { for chip in $chips; do echo "$chip:$(ls $sensors/$chip/hwmon)"; done | tr '\n' ' '; }
 chips_gone_and_back() {
-  local gone= back chip
+  local gone='' back chip
   back=$(are_as_started)
   for label in $labels; do gone="$gone ${label%:*}.mw=nan~~unbound"; done
   echo "     $(hwmon_numbers)"
@@ -296,7 +297,7 @@ chips_churn() {
   back=$(are_as_started)
   start_recording churn
   phase chips_before 1 $back errors=0
-  for time in 1 2 3 4 5 6; do
+  for _ in 1 2 3 4 5 6; do
     for chip in $chips; do chip unbind $chip; done
     sleep 0.1
     for chip in $chips; do chip bind $chip; done
@@ -469,7 +470,7 @@ burn_one() { # PERCENT PERIOD_MS
   local burner
   ./recorder burn 2 $1 $2 6 > /tmp/burner & burner=$!
   sleep 0.4
-  phase duty_$1_of_$2_ms 5 mean:cpu2=stat~1 mean:cpu3=stat~1 gpu=430~5
+  phase duty_$1_of_$2_ms 5 mean:cpu2=stat~2 mean:cpu3=stat~2 gpu=430~5
   wait $burner
   # A second witness: the burner's own CPU time. It also ran before and after the phase, and not alone.
   expect duty_$1_of_$2_ms mean:cpu2=$(cat /tmp/burner)~8
@@ -533,12 +534,24 @@ jetson_records() {
   emc 20400 204000000
 }
 
+# ---- The C and C++ tests, which look at no node, on this kernel ----
+
+programs() {
+  local program status
+  for program in programs/*_test programs/*_program; do
+    CHECK_PATIENCE=600 timeout 600 $program > /tmp/program 2>&1
+    status=$?
+    [ $status = 0 ] || sed 's/^/     /' /tmp/program
+    is "${program##*/}: $(tail -n 1 /tmp/program): status" $status 0
+  done
+}
+
 # ---- All of them ----
 
 run_scenario() {
   echo "==== $1"
   case $1 in
-    board | detection | doctor | gpu_late | rates | sensors | crash) $1 ;;
+    board | detection | doctor | programs | gpu_late | rates | sensors | crash) $1 ;;
     gpu | emc | rail | zone) start_recording $1; $1_values; stop_recording ;;
     gpu_railgated | gpu_gone_and_back | burners) alone $1 ;;
     chips) start_recording $1; chips_gone_and_back; stop_recording ;;
