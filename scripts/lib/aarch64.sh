@@ -23,10 +23,14 @@ need_emulation() {
 # beyond_baseline FILE: the instructions in it that an ARMv8.0 core does not have, a line each: what it disassembles to
 # is given to an assembler that knows no others. Targets of branches are addresses there, and replaced.
 beyond_baseline() {
-  local prefix=''
+  local prefix='' code
   [[ $(uname -m) == aarch64 ]] || prefix=aarch64-linux-gnu-
-  LC_ALL=C "${prefix}objdump" -d --no-show-raw-insn "$1" |
+  code=$(LC_ALL=C "${prefix}objdump" -d --no-show-raw-insn "$1" 2>/dev/null |
     sed -nE 's/^ *[0-9a-f]+:\t//; T; s/ *\/\/.*//; s/ <[^>]*>//; s/^\.inst\t.*undefined$/udf #0/
-      s/^((b|bl|b\.[a-z]+|cbn?z|tbn?z|adrp?|ldr|ldrsw|prfm)\t(.*, )?)[0-9a-f]+$/\1./; p' |
-    LC_ALL=C "${prefix}as" -march=armv8-a -o /dev/null - 2>&1 | sed -n 's/.*Error: //p' || true
+      s/^((b|bl|b\.[a-z]+|cbn?z|tbn?z|adrp?|ldr|ldrsw|prfm)\t(.*, )?)[0-9a-f]+$/\1./; p') || true
+  if [[ -z $code ]] || ! command -v "${prefix}as" >/dev/null; then
+    echo "not known: ${prefix}objdump and ${prefix}as (binutils) cannot tell"
+    return 0
+  fi
+  LC_ALL=C "${prefix}as" -march=armv8-a -o /dev/null - <<<"$code" 2>&1 | sed -n 's/.*Error: //p' || true
 }

@@ -2,7 +2,7 @@
 # Packages of Debian 12 of any architecture, downloaded and not installed, and where downloads are kept. apt checks
 # them against Debian's signature, with lists of its own; of the system's apt it takes the mirror. Sourced, after setup.sh.
 
-cache=${FASTNVMETRICS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fastnvmetrics}
+cache=$(realpath -m -- "${FASTNVMETRICS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fastnvmetrics}")
 debian_suite=bookworm
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -28,7 +28,7 @@ locked() {
 debian_mirror() {
   local found=${FASTNVMETRICS_DEBIAN_MIRROR:-}
   [[ -n $found ]] || found=$(grep -rhE '^(deb |URIs:)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
-    grep -oE '[a-z+]+:/+[^ ]*/debian/?( |$)' | head -n 1 | tr -d ' ' || true)
+    grep -oE '[a-z+]+:/+[^ ]*/debian(\.list)?/?( |$)' | head -n 1 | tr -d ' ' || true)
   [[ -n $found ]] || cannot "there is no Debian mirror in /etc/apt: name one with FASTNVMETRICS_DEBIAN_MIRROR"
   echo "$found"
 }
