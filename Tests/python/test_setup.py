@@ -75,7 +75,7 @@ def test_a_missing_or_old_swift_is_told_in_a_sentence(tmp_path: Path, found: str
     if found:
         swift.write_text(f"#!/bin/sh\necho 'Swift version {found} (swift-{found}-RELEASE)'\n")
         swift.chmod(0o755)
-    for name in ("bash", "sed", "sort", "head", "mkdir", "dirname"):
+    for name in ("bash", "sed", "sort", "head", "mkdir", "dirname", "uname"):
         command = shutil.which(name)
         assert command is not None
         (tmp_path / "bin" / name).symlink_to(command)

@@ -29,29 +29,44 @@ python=${PYTHON:-/usr/bin/python3}
 # need_debian_packages [COMMAND[:PACKAGE]...]: installs the Debian packages that are missing: those that
 # everything needs, and those of these commands, which are packages of the same name unless one is given.
 need_debian_packages() {
-  local missing=() command
-  for command in "$@"; do command -v "${command%:*}" >/dev/null || missing+=("${command#*:}"); done
-  has_c_compiler || missing+=(gcc g++)
-  [[ -n $python ]] || missing+=(python3)
+  local absent=()
+  find_missing "$@"
+  has_c_compiler || absent+=(gcc g++)
+  [[ -n $python ]] || absent+=(python3)
   if [[ -z $python || $python == /usr/bin/python3 ]]; then
-    has_python_headers || missing+=(libpython3-dev)
-    has_python_module numpy || missing+=(python3-numpy)
-    has_python_module click || missing+=(python3-click)
-    has_python_module ensurepip || missing+=(python3-venv)
+    has_python_headers || absent+=(libpython3-dev)
+    has_python_module numpy || absent+=(python3-numpy)
+    has_python_module click || absent+=(python3-click)
+    has_python_module ensurepip || absent+=(python3-venv)
   fi
-  ((${#missing[@]})) || return 0
+  install_debian_packages "${absent[@]}"
+  [[ -n $python ]] || python=/usr/bin/python3
+}
 
+# need_commands COMMAND[:PACKAGE]...: these alone.
+need_commands() {
+  local absent=()
+  find_missing "$@"
+  install_debian_packages "${absent[@]}"
+}
+
+find_missing() { # COMMAND[:PACKAGE]...: adds to $absent
+  local command
+  for command; do command -v "${command%:*}" >/dev/null || absent+=("${command#*:}"); done
+}
+
+install_debian_packages() {
+  (($#)) || return 0
   local as_root=()
   if (($(id -u) != 0)); then
-    command -v sudo >/dev/null || fail "missing: ${missing[*]}; install them as root: apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || fail "missing: $*; install them as root: apt-get install $*"
     as_root=(sudo)
   fi
-  command -v apt-get >/dev/null || fail "missing: ${missing[*]} (or what this distribution calls them)"
-  say "installing Debian packages: ${missing[*]}"
+  command -v apt-get >/dev/null || fail "missing: $* (or what this distribution calls them)"
+  say "installing Debian packages: $*"
   quietly "apt-get update" "${as_root[@]}" apt-get update -qq
   quietly "apt-get install" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"
-  [[ -n $python ]] || python=/usr/bin/python3
+    apt-get install -y -qq --no-install-recommends "$@"
 }
 
 # want_debian_package COMMAND: installs it where it is missing; where that does not work, says so and goes on.
@@ -85,18 +100,8 @@ library_soname() { LC_ALL=C readelf -dW "$1" 2>/dev/null | sed -n 's/.*(SONAME).
 
 # The wheel with the extension and the library in it, built again when a source is newer. Sets $wheel.
 build_wheel() {
-  local stamp=build/wheel/.built
-  wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1 || true)
-  if [[ -z $wheel || -n $(find Package.swift Sources include python scripts/build-library pyproject.toml setup.py \
-    -newer "$stamp" -type f -not -name '*.pyc' -not -path '*.egg-info/*' -print -quit 2>/dev/null) ]]; then
-    say "building the Python package (a minute the first time)"
-    rm -rf build/wheel
-    mkdir -p build/wheel
-    touch "$stamp.begun"
-    quietly "the Python build" "$1" -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
-    mv "$stamp.begun" "$stamp"
-    wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1)
-  fi
+  scripts/build-wheel
+  wheel=$(compgen -G 'build/wheel/fastnvmetrics-*.whl' | head -n 1)
 }
 
 # make_environment DIR REQUIREMENT... [-- OPTION...]: a virtual environment with these packages.
