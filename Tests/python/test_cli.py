@@ -107,7 +107,7 @@ def test_info_says_where_a_trace_comes_from(trace: Path) -> None:
     for text in (
         "generic_linux",
         data["metadata"]["board"]["kernel_release"],
-        "2 sync points, 2 phases",
+        "sync points: 2, phases: 2",
         "of one core",
     ):
         assert text in done.stdout
@@ -115,6 +115,31 @@ def test_info_says_where_a_trace_comes_from(trace: Path) -> None:
     assert found["metadata"] == data["metadata"]
     assert found["stats"] == json.loads(json.dumps(data["stats"]))
     assert found["fast_samples"] == len(data["fast_time_s"])
+
+
+def test_info_says_what_the_board_was_set_to(tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    with Simulator(tmp_path / "root", board="agx_orin") as simulator:
+        done = run("record", "--root", simulator.root, "-o", path, "--note", "model=llama", "--", "true")
+    assert done.returncode == 0
+    rows = dict(line.split("  ", 1) for line in run("info", path).stdout.split("\n\n")[0].splitlines())
+    shown = {name: value.strip() for name, value in rows.items()}
+    assert shown.items() >= {
+        "command": "true",
+        "exit code": "0",
+        "L4T": "# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic, EABI: aarch64, DATE: simulated by fastnvmetrics",
+        "kernel": "5.15.148-tegra",
+        "host": "simulated-agx-orin",
+        "power mode": "MAXN, pmode:0000",
+        "clocks locked": "no",
+        "CPU governor": "schedutil",
+        "GPU governor": "nvhost_podgov",
+        "sensor 1-0040": "measures every 7 ms, mean of 1",
+        "recorder": f"fastnvmetrics {fm.__version__}",
+    }.items()  # fmt: skip
+    everything = run("info", path, "--all").stdout
+    assert "rails[0].shunt_uohm" in everything
+    assert "annotations.model" in everything
 
 
 def test_info_of_the_references_traces_says_what_is_not_known(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._json_values import object_of, objects_of
 from ._rail_sensors import rail_sensors
 
 __all__ = ["settings_of"]
@@ -13,8 +14,8 @@ _RATES = ("gpu_hz", "ram_hz", "emc_hz", "voltage_hz", "current_hz", "thermal_hz"
 
 def settings_of(trace: Any) -> dict[str, Any]:
     """Return board, software, power mode, clocks, rates, sensors and annotations; None is what the trace does not say."""
-    metadata = _object(trace["metadata"])
-    board, options = _object(metadata.get("board")), _object(metadata.get("options"))
+    metadata = object_of(trace["metadata"])
+    board, options = object_of(metadata.get("board")), object_of(metadata.get("options"))
     settings: dict[str, Any] = {
         "board": str(trace["board_name"]),
         "model": board.get("model"),
@@ -22,18 +23,18 @@ def settings_of(trace: Any) -> dict[str, Any]:
         "kernel_release": board.get("kernel_release"),
         "library_version": metadata.get("library_version"),
         "power_mode": board.get("power_mode_name") or board.get("power_mode"),
-        **_clocks(_object(_object(metadata.get("clocks")).get("start"))),
+        **_clocks(object_of(object_of(metadata.get("clocks")).get("start"))),
         "fast_hz": int(trace["fast_hz"]),
         "medium_hz": int(trace["medium_hz"]),
         "slow_hz": int(trace["slow_hz"]),
     }
     settings.update((rate, options.get(rate)) for rate in _RATES)
-    for sensor in _objects(metadata.get("sensors")):
+    for sensor in objects_of(metadata.get("sensors")):
         for key in ("update_interval_ms", "samples"):
             settings[f"{key} of {sensor.get('chip')}"] = sensor.get(key)
     for rail in rail_sensors(trace):
         settings[f"current step of {rail.label}"] = rail.current_step_a
-    annotations = _object(metadata.get("annotations"))
+    annotations = object_of(metadata.get("annotations"))
     settings.update((f"annotation {key}", value) for key, value in annotations.items())
     return settings
 
@@ -41,7 +42,7 @@ def settings_of(trace: Any) -> dict[str, Any]:
 def _clocks(clocks: dict[str, Any]) -> dict[str, Any]:
     """Return whether the clocks were locked, and the governors: that of all cores, or of each policy."""
     policies = {
-        str(policy.get("policy")): policy.get("governor") for policy in _objects(clocks.get("cpu"))
+        str(policy.get("policy")): policy.get("governor") for policy in objects_of(clocks.get("cpu"))
     }
     found: dict[str, Any] = {
         "clocks_locked": clocks.get("locked"),
@@ -52,11 +53,3 @@ def _clocks(clocks: dict[str, Any]) -> dict[str, Any]:
     else:
         found.update((f"governor of {name}", governor) for name, governor in policies.items())
     return found
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []

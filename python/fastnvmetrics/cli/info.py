@@ -11,6 +11,7 @@ import click
 from .. import _stats_text
 from .._dates import local_time
 from ..mapped import MappedTrace, map_trace
+from .metadata import metadata_rows
 from .options import json_option, trace_argument
 from .output import print_json, print_lines
 
@@ -28,8 +29,9 @@ Examples:
   fastnvmetrics info run.bin --json | jq .metadata.board.l4t_release""",
 )
 @trace_argument
+@click.option("--all", "everything", is_flag=True, help="All that the metadata says, paths too.")
 @json_option
-def command(trace: str, as_json: bool) -> None:
+def command(trace: str, everything: bool, as_json: bool) -> None:
     """Say of a trace when and where it was recorded, with which settings, by which command, how much is in it,
     and what recording did and cost. Takes milliseconds, whatever the length.
     """
@@ -38,7 +40,7 @@ def command(trace: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        print_lines(_lines(facts))
+        print_lines(_lines(facts, everything))
 
 
 def _facts(path: str, trace: MappedTrace) -> dict[str, Any]:
@@ -56,25 +58,32 @@ def _facts(path: str, trace: MappedTrace) -> dict[str, Any]:
     }
 
 
-def _lines(facts: dict[str, Any]) -> list[str]:
+def _lines(facts: dict[str, Any], everything: bool) -> list[str]:
     """Return what people want to know first, then the metadata, then the statistics."""
     metadata = facts["metadata"]
+    samples = (
+        f"{facts[f'{tier}_samples']:,} {tier} at {facts[f'{tier}_hz']} Hz"
+        for tier in ("fast", "medium", "slow")
+    )
+    lost = [f"{facts[name]} {name.replace('_', ' ')}" for name in _LOST if facts[name]]
     rows = [
         ("trace", f"{facts['path']}, {facts['bytes']:,} bytes"),
         ("recorded", _when(facts)),
         ("board", f"{facts['board_name']}, {facts['num_cpu_cores']} cores"),
         ("rails", ", ".join(facts["power_rail_names"]) or "none"),
         ("zones", ", ".join(facts["thermal_zone_names"]) or "none"),
-        ("samples", ", ".join(f"{facts[f'{tier}_samples']:,} {tier} at {facts[f'{tier}_hz']} Hz" for tier in ("fast", "medium", "slow"))),
-        ("marks", f"{facts['sync_points']} sync points, {facts['phases']} phases"),
-        ("lost", ", ".join(f"{facts[name]} {name.replace('_', ' ')}" for name in _LOST if facts[name]) or "nothing"),
-    ]  # fmt: skip
+        ("samples", ", ".join(samples)),
+        ("marks", f"sync points: {facts['sync_points']}, phases: {facts['phases']}"),
+        ("lost", ", ".join(lost) or "nothing"),
+    ]
     if facts["recovered"]:
         rows.append(("", "completed after a crash of its recorder"))
-    if isinstance(metadata, dict):
+    if not isinstance(metadata, dict):
+        rows.append(("metadata", "none: record with fastnvmetrics record, or metadata=True"))
+    elif everything:
         rows += [(name, _text(value)) for name, value in _flat(metadata)]
     else:
-        rows.append(("metadata", "none: record with fastnvmetrics record, or metadata=True"))
+        rows += [(name, _text(value)) for name, value in metadata_rows(metadata)]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}".rstrip() for name, value in rows]
     if facts["stats"] is not None:

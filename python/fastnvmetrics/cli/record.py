@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 
 import click
 
+from .._table import plus_minus
 from ..recorder import NVMetrics
 from .child import Child, check_command
 from .exits import RECORDER_FAILED, Failure, reported
@@ -18,11 +20,14 @@ from .options import Duration, DurationOrSize, Limit, Size
 from .output import say
 from .recorder_options import RecorderOptions, recorder_options
 from .signals import Timer, caught, notified_of, wait
+from .summaries import summary_of
 
 __all__ = ["command"]
 
 #: What --rotate may be at least: facts and statistics have a share of it.
 _LEAST_BYTES = 100_000
+#: Of a trace up to this size, a quarter of an hour at 1 kHz, the joules are said at once.
+_AT_ONCE_BYTES = 100_000_000
 
 
 @click.command(
@@ -123,7 +128,7 @@ def command(
                     wait(duration=duration, **hooks)
             made = mode.finish()
     if not quiet:
-        say(_outcome(made, recorder))
+        say(_outcome(made, recorder, _energy(path) if isinstance(mode, OneTrace) else ""))
     if child is not None:
         ctx.exit(child.exit_code)
 
@@ -179,11 +184,24 @@ def _progress(recorder: NVMetrics) -> Timer:
     return Timer(1.0, show)
 
 
-def _outcome(made: str, recorder: NVMetrics) -> str:
-    """Return what was recorded and what it cost."""
+def _outcome(made: str, recorder: NVMetrics, energy: str) -> str:
+    """Return what was recorded, what it took of the board, and what recording cost."""
     counts, stats = recorder.counts, recorder.stats
     missed = sum(counts[f"missed_{tier}"] for tier in ("fast", "medium", "slow"))
     return (
-        f"{made}: {stats['elapsed_s']:.2f} s, {counts['fast_samples']:,} samples, {missed} missed, "
+        f"{made}: {stats['elapsed_s']:.2f} s, {energy}{counts['fast_samples']:,} samples, {missed} missed, "
         f"{counts['read_errors']} failed reads; took {100 * stats['cpu_share']:.1f} % of a core"
     )
+
+
+def _energy(path: str) -> str:
+    """Return the joules of a trace that is not so long that they take a while."""
+    try:
+        if os.stat(path).st_size > _AT_ONCE_BYTES:
+            return ""
+        whole = summary_of(path).whole
+    except (OSError, ValueError, RuntimeError):  # whoever moved it has it
+        return ""
+    if whole.energy_j is None:
+        return ""
+    return f"{plus_minus(whole.energy_j, whole.energy_uncertainty_j, 'J')}, "

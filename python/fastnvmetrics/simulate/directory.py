@@ -12,7 +12,7 @@ from .truth import TRUTH_JSON, TRUTH_LOG
 
 __all__ = ["RefusedDirectory", "SimulationDirectory"]
 
-_TREES = ("proc", "sys", "etc", "run")
+_TREES = ("proc", "sys", "etc", "run", "var")
 _MARK = "fastnvmetrics_simulation"
 
 

@@ -19,6 +19,7 @@ __all__ = ["STAT_PATH", "SignalWord", "build", "duties"]
 
 STAT_PATH = "proc/stat"
 
+_CORES_PER_CLUSTER = 4
 # The third 28-byte line of /proc/meminfo is MemAvailable; its 8 digits begin 16 bytes into the
 # line.
 _MEM_AVAILABLE_WORD = (2 * 28 + 16) // WORD
@@ -83,6 +84,12 @@ class _Builder:
             f"# R{self.options.l4t} (release), REVISION: {revision}, GCID: 1, BOARD: generic, "
             "EABI: aarch64, DATE: simulated by fastnvmetrics\n",
         )
+        self.file("proc/device-tree/serial-number", "0000000000000\0")
+        self.file("proc/sys/kernel/hostname", f"simulated-{self.board.name.replace('_', '-')}\n")
+        kernel = {35: "5.10.216-tegra", 36: "5.15.148-tegra", 39: "6.8.12-tegra"}[self.options.l4t]
+        self.file("proc/sys/kernel/osrelease", kernel + "\n")
+        self.file("etc/nvpmodel.conf", "< POWER_MODEL ID=0 NAME=MAXN >\n")
+        self.file("var/lib/nvpmodel/status", "pmode:0000\n")
 
     def processors(self) -> None:
         every = range(self.board.cores)
@@ -93,6 +100,13 @@ class _Builder:
         self.file(f"{directory}/online", _cpu_list(online))
         self.file(f"{directory}/offline", _cpu_list(list(self.options.offline_cores)))
         self.file(STAT_PATH, ProcStat(duties(self.options)).text(0))
+        for first in every[::_CORES_PER_CLUSTER]:
+            policy = f"{directory}/cpufreq/policy{first}"
+            cluster = every[first : first + _CORES_PER_CLUSTER]
+            self.file(f"{policy}/related_cpus", " ".join(map(str, cluster)) + "\n")
+            self.file(f"{policy}/scaling_governor", "schedutil\n")
+            for name, khz in (("min", 115_200), ("cur", 1_510_400), ("max", 2_201_600)):
+                self.file(f"{policy}/scaling_{name}_freq", f"{khz}\n")
 
     def memory(self) -> None:
         total = self.board.mem_total_kb
@@ -121,7 +135,9 @@ class _Builder:
         self.file(f"{device}/railgate_enable", "1\n")
         self.file(f"{device}/is_railgated", "no\n")
         entry = f"{device}/devfreq/{name}"
-        self.file(f"{entry}/cur_freq", "918000000\n")
+        for limit, hertz in (("min", 306_000_000), ("cur", 918_000_000), ("max", 1_300_500_000)):
+            self.file(f"{entry}/{limit}_freq", f"{hertz}\n")
+        self.file(f"{entry}/governor", "nvhost_podgov\n")
         self.link(f"{entry}/device", device)
         self.link(f"sys/class/devfreq/{name}", entry)
         self.link(f"{self.platform}/gpu.0", device)
