@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -362,19 +363,24 @@ def test_gpu_counters_that_load_contradicts_give_way_to_it(root: Path, tmp_path:
     board.gpu_load_path = root / "load"
     nv = fm.NVMetrics(tmp_path / "run.bin", board=board)
     begin = time.monotonic()
-    sources = set()
     with open(counters, "r+b", buffering=0) as file:
-        with pytest.warns(RuntimeWarning, match="contradicted"), nv:
-            until = begin + 10
-            while time.monotonic() < until:
-                sources.add(nv.gpu_source)
-                if "counters" in sources and nv.gpu_source == "load":
-                    break
-                os.pwrite(file.fileno(), f"0 {int((time.monotonic() - begin) * 1e8):010d}\n".encode(), 0)
-                time.sleep(0.002)
-            record(nv, nv.sample_count + 50)
+        # On a busy machine this writer stands still for 100 ms, which is another reason to give way.
+        for _ in range(10):
+            sources = set()
+            with warnings.catch_warnings(), nv:
+                warnings.simplefilter("ignore", RuntimeWarning)
+                until = time.monotonic() + 10
+                while time.monotonic() < until and not (sources and nv.gpu_source == "load"):
+                    sources |= {nv.gpu_source} & {"counters"}
+                    cycles = int((time.monotonic() - begin) * 1e8)
+                    os.pwrite(file.fileno(), f"0 {cycles:010d}\n".encode(), 0)
+                    time.sleep(0.002)
+                record(nv, nv.sample_count + 50)
+            if any("contradicted" in notice for notice in nv.notices):
+                break
     load = fm.read_trace(tmp_path / "run.bin")["gpu_load"]
-    assert "counters" in sources
+    assert "contradicted" in " ".join(nv.notices)
+    assert sources == {"counters"}
     assert nv.gpu_source == "load"
     assert set(load[-50:]) == {1000}
 
