@@ -70,7 +70,7 @@ class OneTrace:
 
     def finish(self) -> str:
         """Return its path."""
-        return self.path
+        return f"{self.path}:"
 
 
 class _Rotating:
@@ -129,7 +129,7 @@ class Rotation:
     def finish(self) -> str:
         """Remove what is too much, and return the path of the last."""
         self._tidy()
-        return f"{self.path} and the traces before it"
+        return f"{self.path} and the traces before it:"
 
     def _rotate_if_large(self) -> None:
         size = completed_bytes(self.path)
@@ -233,7 +233,7 @@ class Flight:
             raise
         for request in requests:
             request.set_result(os.path.abspath(path))
-        return f"{path} has the last {self._span_s:g} s at most of"
+        return f"{path}: the last {self._span_s:g} s at most, of"
 
     def _say_what_is_left(self, kind: object, error: object, traceback: object) -> None:
         directory = self._flight.directory

@@ -189,7 +189,7 @@ def _outcome(made: str, recorder: NVMetrics, energy: str) -> str:
     counts, stats = recorder.counts, recorder.stats
     missed = sum(counts[f"missed_{tier}"] for tier in ("fast", "medium", "slow"))
     return (
-        f"{made}: {stats['elapsed_s']:.2f} s, {energy}{counts['fast_samples']:,} samples, {missed} missed, "
+        f"{made} {stats['elapsed_s']:.2f} s, {energy}{counts['fast_samples']:,} samples, {missed} missed, "
         f"{counts['read_errors']} failed reads; took {100 * stats['cpu_share']:.1f} % of a core"
     )
 
