@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,29 @@ def test_recover_says_in_one_line_what_it_cannot_read(files: dict[str, tuple[Pat
         done = run("recover", path)
         assert (done.returncode, done.stderr.count("\n")) == (code, 1), name
         assert str(path) in done.stderr
+
+
+@pytest.mark.parametrize(
+    "subcommand",
+    [
+        ("plot", "TRACE", "-o", "OUTPUT.svg"),
+        ("plot", "TRACE", "-o", "OUTPUT.html"),
+        ("export", "TRACE", "-o", "OUTPUT.csv"),
+        ("export", "TRACE", "--to", "parquet", "-o", "OUTPUT"),
+    ],
+    ids=" ".join,
+)
+def test_what_the_disk_does_not_take_is_said_of_the_output(
+    subcommand: tuple[str, ...], files: dict[str, tuple[Path, int]], tmp_path: Path
+) -> None:
+    skip_without_its_library(subcommand)
+    names = {"TRACE": files["good"][0], **outputs(tmp_path)}
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    done = run(*(names.get(word, word) for word in subcommand), preexec_fn=small_disk)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (FAILED, "", 1), done.stderr
+    assert str(tmp_path / "output") in done.stderr
+    assert "File too large" in done.stderr
+    assert os.listdir(tmp_path) == []

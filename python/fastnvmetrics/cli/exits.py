@@ -87,13 +87,14 @@ def code_of(error: BaseException) -> int:
 
 def sentence(error: BaseException) -> str:
     """Return what an error says, as a line without Python's words around it."""
-    if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
-        name = (
-            os.fsdecode(error.filename)
-            if isinstance(error.filename, (str, bytes))
-            else error.filename
-        )
-        return f"{name}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror is not None:
+        if error.filename is None:
+            return error.strerror
+        name = str(error.filename)
+        if isinstance(error.filename, (str, bytes)):
+            name = os.fsdecode(error.filename)
+        # The library's own say which file they are about.
+        return error.strerror if name in error.strerror else f"{name}: {error.strerror}"
     return str(error) or type(error).__name__
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from .._optional import library
+from .._replacing import temporary_beside
 from ..trace_data import TraceHeader
 from ._arrow import parquet_writer, text_array
 from ._facts import facts, json_text
 from ._schemas import TABLES, schema_of
 from ._source import Source
 from ._table_rows import TableRows, as_text, mapping
-from ._target import temporary_beside
 from ._wide import Values
 
 __all__ = ["add_to_dataset", "run_of"]

@@ -8,7 +8,9 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["check_target", "is_ordinary", "temporary_beside", "written"]
+from .._replacing import replacing
+
+__all__ = ["check_target", "is_ordinary", "written"]
 
 
 def check_target(path: str, overwrite: bool, inputs: tuple[str, ...] = ()) -> None:
@@ -37,37 +39,11 @@ def check_target(path: str, overwrite: bool, inputs: tuple[str, ...] = ()) -> No
         raise FileNotFoundError(errno.ENOENT, "its directory does not exist", path)
 
 
-def temporary_beside(path: str) -> str:
-    """Return the name that a file has while it is written, which no glob of a dataset finds."""
-    directory, name = os.path.split(path)
-    return os.path.join(directory, f".{name}.{os.getpid()}.partial")
-
-
 @contextlib.contextmanager
 def written(path: str) -> Iterator[BinaryIO]:
-    """Open a file to be written; it takes its place when the block ends, and is gone on failure.
-
-    What is there and no ordinary file, such as a pipe, is written to as it is.
-    """
-    if not is_ordinary(path):
-        with open(path, "wb") as file:
-            yield file
-        return
-    # Of a link, what it leads to.
-    path = os.path.realpath(path)
-    temporary = temporary_beside(path)
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except OSError as error:
-        # A full disk does not know the name of the file.
-        if error.filename in (None, temporary) and error.errno is not None:
-            raise type(error)(error.errno, error.strerror, path) from error
-        raise
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    """Open a file to be written; it takes its place when the block ends, and is gone on failure."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        yield file
 
 
 def is_ordinary(path: str) -> bool:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .. import trace_format as layout
 from .._paths import PathLike
+from .._replacing import replacing
 from .._trace_file import refuse
 from ..trace_data import TraceHeader
 from .facts import chunks_of
@@ -77,19 +78,9 @@ def join(paths: Iterable[PathLike], output: PathLike, *, last_s: float | None = 
         parts.sort(key=lambda part: part.start_ns)
         _check_alike(parts)
         parts, start_ns = _cut(parts, last_s)
-        path = os.fsdecode(output)
-        temporary = f"{path}.joining-{os.getpid()}"
-        try:
-            with open(temporary, "wb", buffering=0) as file:
-                _write(file, parts, start_ns)
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            if isinstance(error, OSError) and error.filename in (None, temporary):
-                raise OSError(error.errno, error.strerror, path) from error
-            raise
+        with replacing(output) as temporary, open(temporary, "wb", buffering=0) as file:
+            _write(file, parts, start_ns)
+            os.fsync(file.fileno())
 
 
 def alike(header: TraceHeader, other: TraceHeader) -> str | None:

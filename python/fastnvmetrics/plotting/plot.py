@@ -12,6 +12,7 @@ import numpy as np
 from .._opened import TraceLike, is_aligned, opened
 from .._paths import PathLike
 from .._phase_list import LONGEST_S
+from .._replacing import replacing
 from ..mapped import MappedTrace, map_trace
 from ..phases import PHASE
 from .scene import scene_of
@@ -112,7 +113,7 @@ def plot(
     if path is None:
         figure: Figure = picture.figure_of(scene, columns)
         return figure
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         if ending == ".html":
             page.write(scene, temporary)
         else:
@@ -184,26 +185,3 @@ def _phase(trace: Any, name: str, repeat: int) -> tuple[float, float]:
         raise ValueError(f"there are {len(found)} phases {name!r}, and no number {repeat}")
     row = found[repeat - 1]
     return int(row["begin_ns"]) * 1e-9, int(row["end_ns"]) * 1e-9
-
-
-@contextlib.contextmanager
-def _replacing(path: PathLike) -> Iterator[str]:
-    """Give a name to write to, which takes the place of `path` if all goes well."""
-    target = os.path.realpath(os.fsdecode(path))
-    if os.path.exists(target) and not os.path.isfile(target):
-        yield target  # a device or a pipe; a directory fails there
-        return
-    temporary = f"{target}.{os.getpid()}.new"
-    try:
-        # First, so that what is wrong is said with the name that the user knows.
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(open(temporary, "xb"))
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, os.fsdecode(path)) from error
-        yield temporary
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
