@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,46 @@ def test_ctrl_c_ends_the_repeats_with_a_table() -> None:
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM
     assert "elapsed" in errors
+
+
+@pytest.mark.parametrize("before", [("--baseline", "60s"), ("--warmup", "3")])
+def test_a_signal_before_the_first_run_measures_nothing(
+    before: tuple[str, str], tmp_path: Path
+) -> None:
+    ran, trace = tmp_path / "ran", tmp_path / "kept.bin"
+    script = f"echo >> {ran}; trap 'exit 0' TERM; while :; do sleep 0.05; done"
+    process = subprocess.Popen(
+        line("stat", *ANY, *before, "-o", trace, "--", "sh", "-c", script),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = trace if before[0] == "--baseline" else ran
+    while not first.exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "nothing was measured" in errors
+    assert (ran.read_text() if ran.exists() else "") == ("" if first is trace else "\n")
+
+
+def test_a_signal_ends_the_repeats_of_a_command_that_makes_nothing_of_it(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    script = f"echo >> {ran}; trap '' TERM; sleep 1"
+    process = subprocess.Popen(
+        line("stat", *ANY, "--repeat", 20, "--", "sh", "-c", script),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not ran.exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert ran.read_text() == "\n"
+    assert "ended by a signal after 1 of 20 runs" in errors
 
 
 def test_what_cannot_be_run_or_recorded_has_an_exit_code_of_its_own(tmp_path: Path) -> None:

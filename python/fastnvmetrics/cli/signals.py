@@ -73,7 +73,7 @@ def wait(
     timers: Sequence[Timer] = (),
     on_usr1: Callable[[], None] | None = None,
     on_wake: Callable[[], None] | None = None,
-) -> None:
+) -> int:
     """Wait for the end of a command, of the time, or of whoever `notified_of` tells about; without a command for Ctrl-C
     or SIGTERM too. In a block of `caught`.
 
@@ -90,14 +90,19 @@ def wait(
         What to do at SIGUSR1, which is not passed on then.
     on_wake
         What to do when a thread has called `wake`.
+
+    Returns
+    -------
+    int
+        The last signal of `ENDING` that came, from the terminal too; 0 for none.
     """
     deadline = None if duration is None else time.monotonic() + duration
-    was_told = False
+    was_told, ending = False, 0
     while True:
         now = time.monotonic()
         if deadline is not None and now >= deadline:
             if child is None:
-                return
+                return ending
             child.send(signal.SIGKILL if was_told else signal.SIGTERM)
             was_told, deadline = True, now + _PATIENCE
         for timer in timers:
@@ -108,20 +113,22 @@ def wait(
         for number, is_from_kernel in _next_signals(
             min(moments, default=now + 3600) - time.monotonic()
         ):
+            if number in ENDING:
+                ending = number
             if number == _WAKE:
                 if on_wake is not None:
                     on_wake()
             elif number == signal.SIGCHLD:
                 if child is None or child.has_ended():
-                    return
+                    return ending
             elif number == signal.SIGUSR1 and on_usr1 is not None:
                 on_usr1()
             elif child is not None:
                 # What the terminal sends, the command gets by itself.
                 if not is_from_kernel:
                     child.send(number)
-            elif number in ENDING:
-                return
+            elif ending:
+                return ending
 
 
 def _next_signals(patience: float) -> list[tuple[int, bool]]:

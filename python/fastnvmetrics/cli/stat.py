@@ -14,7 +14,7 @@ from .._repeats import Figure, energy, repeats
 from .._table import known, plus_minus
 from ..summary import PhaseSummary, Repeats, Summary
 from .child import Child, check_command
-from .exits import RECORDER_FAILED, reported
+from .exits import RECORDER_FAILED, Failure, reported
 from .options import Duration, json_option
 from .output import print_json, print_lines, print_table, say
 from .record import started
@@ -98,7 +98,7 @@ def command(
 
     The table goes to standard error, the command's output where it always does. With --json, standard output has
     the JSON alone, and what the command prints there goes to standard error. A run that fails ends the
-    repeats, and its exit code is that of fastnvmetrics.
+    repeats, and its exit code is that of fastnvmetrics. So does Ctrl-C or SIGTERM, whatever the command makes of it.
     """
     check_command(command_line)
     children: list[Child] = []
@@ -107,25 +107,31 @@ def command(
         path = output or os.path.join(directory, "stat.bin")
         with caught(), reported(RECORDER_FAILED):
             for _ in range(warmup):
-                child = _run(command_line, as_json)
+                child, ending = _run(command_line, as_json)
                 if child.exit_code:
                     say(
                         f"a run before the first ended with exit code {child.exit_code}: nothing was measured"
                     )
                     ctx.exit(child.exit_code)
+                _go_on(ending)
             recorder = options.recorder(path, command_line)
             with started(recorder):
                 if baseline is not None:
                     with recorder.phase(_IDLE):
-                        wait(duration=baseline)
-                while len(children) < repeat and not any(child.exit_code for child in children):
+                        _go_on(wait(duration=baseline))
+                code = 0
+                while len(children) < repeat and not code:
                     with recorder.phase(_COMMAND):
-                        children.append(_run(command_line, as_json))
+                        child, ending = _run(command_line, as_json)
+                    children.append(child)
+                    code = child.exit_code or (128 + ending if ending else 0)
                 recorder.annotate("exit_code", str(children[-1].exit_code))
         with reported(RECORDER_FAILED):
             summary = summary_of(path)
     found = _figures(summary, children)
     notes = _notes(summary, children)
+    if len(children) < repeat and not children[-1].exit_code:
+        notes.append(f"ended by a signal after {len(children)} of {repeat} runs")
     if as_json:
         print_json(
             {
@@ -141,13 +147,18 @@ def command(
         )
     else:
         _print(command_line, summary, found, notes)
-    ctx.exit(children[-1].exit_code)
+    ctx.exit(code)
 
 
-def _run(command_line: tuple[str, ...], stdout_to_stderr: bool) -> Child:
+def _run(command_line: tuple[str, ...], stdout_to_stderr: bool) -> tuple[Child, int]:
+    """Return the command, which has ended, and the signal that should end all, or 0."""
     child = Child(command_line, stdout_to_stderr=stdout_to_stderr)
-    wait(child=child)
-    return child
+    return child, wait(child=child)
+
+
+def _go_on(ending: int) -> None:
+    if ending:
+        raise Failure("ended by a signal: nothing was measured", 128 + ending)
 
 
 def _figures(summary: Summary, children: list[Child]) -> dict[str, Repeats]:
