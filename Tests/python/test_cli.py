@@ -274,3 +274,11 @@ def test_colours_are_for_terminals(trace: Path) -> None:
         env={**os.environ, "NO_COLOR": "1"},
     )
     assert "\x1b" not in plain.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("record", "--help")])
+def test_a_full_disk_is_one_line_for_the_help_too(arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = run(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.startswith("fastnvmetrics: ") and done.stderr.count("\n") == 1

@@ -82,14 +82,16 @@ def commands() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    _open_standard_streams()
     color = False if os.environ.get("NO_COLOR") else None
     try:
-        commands.main(
-            None if arguments is None else list(arguments),
-            prog_name="fastnvmetrics",
-            complete_var="_FASTNVMETRICS_COMPLETE",
-            color=color,
-        )
+        with reported():
+            commands.main(
+                None if arguments is None else list(arguments),
+                prog_name="fastnvmetrics",
+                complete_var="_FASTNVMETRICS_COMPLETE",
+                color=color,
+            )
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Failure as failure:
@@ -98,6 +100,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return interrupted()
     return 0
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where a standard stream is closed: the next file that is opened, a trace, would be it.
+
+    Commands that are run find it closed as before.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, open(number, mode, closefd=False))
 
 
 if __name__ == "__main__":
