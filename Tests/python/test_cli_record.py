@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -212,6 +213,7 @@ def test_wrong_usage_is_refused_before_anything_is_recorded(tmp_path: Path) -> N
     for wrong in (
         *(("--duration", text) for text in ("nan", "-1", "0", "inf", "soon", "1e3", "5x", "")),
         ("--pid", "1", "--", "true"),
+        ("--pid", "9" * 20),
         ("--fast-hz", "0"),
         ("--fast-hz", "20001"),
         ("--realtime", "100"),
@@ -252,3 +254,13 @@ def test_joules_of_a_command_are_those_that_the_board_drew(tmp_path: Path) -> No
             # 95 % of intervals hold the truth; twice as wide, all but one in ten thousand.
             assert abs(rail.energy_j - truth) <= 2 * rail.energy_uncertainty_j
             assert f'"energy_j": {rail.energy_j}' in stat.stdout
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_place_for_a_trace(closed: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    record = shlex.join(line("record", *ANY, "-o", path, "--", "sh", "-c", "sleep 0.1; exit 4"))
+    assert subprocess.run(["sh", "-c", f"{record} {closed}"], timeout=PATIENCE).returncode == 4
+    assert fm.read_trace(path)["metadata"]["annotations"]["exit_code"] == "4"
+    record = shlex.join(line("record", *ANY, "-o", path, "--duration", "0.1"))
+    assert subprocess.run(["sh", "-c", f"{record} {closed}"], timeout=PATIENCE).returncode == 0

@@ -55,7 +55,10 @@ Examples:
     "--duration", metavar="S", type=Duration(), help="How long at most: 90, 1.5s, 10m, 1h."
 )
 @click.option(
-    "--pid", metavar="PID", type=click.IntRange(1), help="Record as long as this process lives."
+    "--pid",
+    metavar="PID",
+    type=click.IntRange(1, 2**31 - 1),
+    help="Record as long as this process lives.",
 )
 @click.option(
     "--rotate",
