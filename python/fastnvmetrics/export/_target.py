@@ -50,24 +50,31 @@ def written(path: str) -> Iterator[BinaryIO]:
     What is there and no ordinary file, such as a pipe, is written to as it is.
     """
     if not is_ordinary(path):
-        with open(path, "wb") as file:
+        with _naming(path), open(path, "wb") as file:
             yield file
         return
     # Of a link, what it leads to.
     path = os.path.realpath(path)
     temporary = temporary_beside(path)
     try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except OSError as error:
-        # A full disk does not know the name of the file.
-        if error.filename in (None, temporary) and error.errno is not None:
-            raise type(error)(error.errno, error.strerror, path) from error
-        raise
+        with _naming(path, temporary):
+            with open(temporary, "wb") as file:
+                yield file
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def _naming(path: str, temporary: str | None = None) -> Iterator[None]:
+    """Have errors name the file: a full disk does not know it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename in (None, temporary) and error.errno is not None:
+            raise type(error)(error.errno, error.strerror, path) from error
+        raise
 
 
 def is_ordinary(path: str) -> bool:
