@@ -182,8 +182,8 @@ def test_a_full_disk_is_one_line(trace: Path) -> None:
         if name == "perfetto":
             pytest.importorskip("perfetto")
         done = run(trace, "--to", name, "-o", "/dev/full")
-        assert done.returncode == 1 and "No space left" in done.stderr, (name, done.stderr)
-        assert done.stderr.count("\n") == 1
+        assert done.returncode == 1 and done.stderr.count("\n") == 1
+        assert "/dev/full: No space left" in done.stderr, (name, done.stderr)
 
 
 MEMORY = """

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .summary import Distribution
 
-__all__ = ["FastTier", "distribution", "missed_in", "rows_in"]
+__all__ = ["FastTier", "distribution", "gpu_is_known", "missed_in", "rows_in"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,7 +88,7 @@ class FastTier:
         cores = trace["cpu_util"]
         emc = np.asarray(trace["emc_util"][rows], np.float64)
         gpu = None
-        if _gpu_is_known(trace):
+        if gpu_is_known(trace):
             gpu = distribution(np.asarray(trace["gpu_load"][rows]) / 10, weights)
         return {
             "gpu_percent": gpu,
@@ -119,7 +119,7 @@ class FastTier:
         return rows, np.maximum(overlap, 0.0)
 
 
-def _gpu_is_known(trace: Any) -> bool:
+def gpu_is_known(trace: Any) -> bool:
     """Return whether the GPU was measured; traces of the C++ reference do not say so themselves."""
     return bool(trace["gpu_available"]) or (
         trace["start_monotonic_ns"] == 0 and bool(np.any(trace["gpu_load"]))

@@ -30,17 +30,17 @@ def replacing(path: PathLike) -> Iterator[str]:
     """
     shown = os.fsdecode(path)
     target = os.path.realpath(shown)
-    if os.path.exists(target) and not os.path.isfile(target):
-        yield target  # a directory fails there
-        return
-    temporary = temporary_beside(target)
+    is_ordinary = os.path.isfile(target) or not os.path.exists(target)
+    written = temporary_beside(target) if is_ordinary else target  # a directory fails there
     try:
-        yield temporary
-        os.replace(temporary, target)
+        yield written
+        if is_ordinary:
+            os.replace(written, target)
     except OSError as error:
-        if error.filename in (None, temporary) and error.errno is not None:
+        if error.filename in (None, written) and error.errno is not None:
             raise OSError(error.errno, error.strerror, shown) from error
         raise
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        if is_ordinary:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(written)

@@ -68,7 +68,9 @@ def _command(name: str, command: click.Command, parent: click.Context) -> Iterat
         "Examples:\n"
     )[2]
     if examples:
-        yield f"\n```text\n{inspect.cleandoc(examples)}\n```"
+        # What follows the examples is indented less than they are.
+        examples, gap, rest = examples.partition("\n\n")
+        yield f"\n```text\n{inspect.cleandoc(examples)}{gap}{rest}\n```"
 
 
 def _options(command: click.Command, context: click.Context) -> list[click.Option]:

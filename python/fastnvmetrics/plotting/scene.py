@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._columns import _gpu_is_known
+from .._columns import gpu_is_known
 from .._rail_sensors import total_rails
 from ..mapped import forget
 from ..phases import PHASE
@@ -119,7 +119,7 @@ class _Tiers:
         self.trace = trace
         self.stretch = (begin_s, end_s, columns)
         self.samples = samples
-        self.has_gpu = _gpu_is_known(trace)
+        self.has_gpu = gpu_is_known(trace)
         self.fast = self._envelope("fast", self._fast_rows)
 
     def utilisation(self) -> list[Panel]:
