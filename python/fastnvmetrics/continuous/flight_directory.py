@@ -9,6 +9,7 @@ import os
 import re
 from typing import Any
 
+from .._replacing import replacing
 from .._trace_file import header_data, open_regular, read_any_header
 from ..joining.join import alike, join
 from ..recorder import recover
@@ -118,9 +119,8 @@ class FlightDirectory:
         self._remove_unfinished_dumps()
         said = self.recover()
         kept = {os.path.basename(path) for path in self.segments()}
-        for name in os.listdir(
-            self.path
-        ):  # what a recorder that was killed while it began one had made
+        for name in os.listdir(self.path):
+            # What a recorder that was killed while it began one had made.
             segment, found, _ = name.partition(".fnvm-")
             if found and _SEGMENT.fullmatch(segment) and segment not in kept:
                 os.unlink(os.path.join(self.path, name))
@@ -128,10 +128,9 @@ class FlightDirectory:
         if self.segments() and self._facts.get("boot_id") != boot_id:
             said += self._set_aside(self.segments(), "from before the restart of the machine")
         self._facts = {"keep_last_s": keep_last_s, "boot_id": boot_id}
-        temporary = os.path.join(self.path, _FACTS + ".new")
-        with open(temporary, "w", encoding="utf-8") as file:
+        facts = os.path.join(self.path, _FACTS)
+        with replacing(facts) as temporary, open(temporary, "w", encoding="utf-8") as file:
             json.dump(self._facts, file)
-        os.replace(temporary, os.path.join(self.path, _FACTS))
         return said
 
     def settle(self, current: str) -> list[str]:
