@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import command
 from fastnvmetrics.cli.app import commands
 from fastnvmetrics.simulate import Simulator
 
@@ -234,6 +235,21 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(
     )
     assert done.returncode == 1
     assert done.stderr == f"fastnvmetrics: {serve.address}: Address already in use\n"
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 300])
+def test_a_name_that_no_host_can_have_is_one_line(host: str, tmp_path: Path) -> None:
+    done = command.run(
+        "serve",
+        "--board",
+        "generic_linux",
+        "--listen",
+        f"{host}:9777",
+        env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"fastnvmetrics: {host}:9777: not the name of a host\n"
     assert os.listdir(tmp_path) == []
 
 
