@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["LONGEST_S", "TracePhase", "end_of", "phases_of"]
+__all__ = [
+    "LONGEST_S",
+    "TracePhase",
+    "end_of",
+    "named_phases",
+    "phases_between",
+    "phases_of",
+]
 
 #: No recording is as long as this.
 LONGEST_S = 1e9
@@ -43,18 +51,20 @@ def phases_of(trace: Any) -> list[TracePhase]:
     rows = trace["phases"] if "phases" in trace else None
     if rows is None or not len(rows):
         return _between_sync_points(trace)
-    last = end_of(trace)
+    return named_phases(rows, end_of(trace))
+
+
+def named_phases(rows: Iterable[Any], end_s: float) -> list[TracePhase]:
+    """Return the phases of records of `phases.PHASE`; one that was never ended lasts until the end of the trace."""
     found = []
     for row in rows:
         begin, end = int(row["begin_ns"]) * 1e-9, int(row["end_ns"]) * 1e-9
         was_ended = bool(row["was_ended"])
-        if not was_ended:
-            end = max(begin, last)
         found.append(
             TracePhase(
                 name=str(row["name"]),
                 begin_s=begin,
-                end_s=max(begin, end),
+                end_s=max(begin, end if was_ended else end_s),
                 id=int(row["id"]),
                 parent=int(row["parent"]),
                 depth=int(row["depth"]),
@@ -66,22 +76,43 @@ def phases_of(trace: Any) -> list[TracePhase]:
 
 
 def _between_sync_points(trace: Any) -> list[TracePhase]:
+    ids = np.asarray(trace["sync_id"])
+    times = trace["fast_time_s"]
+    rows = np.flatnonzero(np.diff(ids, prepend=np.zeros(1, ids.dtype)))
+    labels = trace["sync_labels"] if "sync_labels" in trace else ()
+    marks = ((int(ids[row]), int(row)) for row in rows)
+    return phases_between(marks, labels, lambda row: float(times[row]), end_of(trace))
+
+
+def phases_between(
+    marks: Iterable[tuple[int, int]],
+    sync_labels: Iterable[Any],
+    time_of: Callable[[int], float],
+    end_s: float,
+) -> list[TracePhase]:
     """Return a phase from each sync point to the next, by their labels where they have some.
 
     A label knows its time; else it is that of the first sample after the sync point.
+
+    Parameters
+    ----------
+    marks
+        (id, number of the first fast sample after it).
+    sync_labels
+        Records of `phases.SYNC_LABEL`.
+    time_of
+        Returns the time of a fast sample in s.
+    end_s
+        Where the last one ends.
     """
-    ids = np.asarray(trace["sync_id"])
-    times = trace["fast_time_s"]
-    rows = trace["sync_labels"] if "sync_labels" in trace else ()
-    labels = {int(row["sync_id"]): (str(row["label"]), int(row["time_ns"])) for row in rows}
+    labels = {int(row["sync_id"]): (str(row["label"]), int(row["time_ns"])) for row in sync_labels}
     names: list[tuple[int, str]] = []
     begins: list[float] = []
-    for row in np.flatnonzero(np.diff(ids, prepend=np.zeros(1, ids.dtype))):
-        sync_id = int(ids[row])
+    for sync_id, row in marks:
         label, time_ns = labels.get(sync_id, (f"sync {sync_id}", None))
         names.append((sync_id, label))
-        begins.append(float(times[row]) if time_ns is None else time_ns * 1e-9)
-    ends = [*begins[1:], end_of(trace)]
+        begins.append(time_of(row) if time_ns is None else time_ns * 1e-9)
+    ends = [*begins[1:], end_s]
     return [
         TracePhase(name, begin, max(begin, end), id=sync_id)
         for (sync_id, name), begin, end in zip(names, begins, ends)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .. import trace_format as layout
 from .._paths import PathLike
-from .._phase_list import TracePhase
+from .._phase_list import TracePhase, named_phases, phases_between
 from .._trace_file import (
     checked_counts,
     header_data,
@@ -183,41 +183,9 @@ class Source:
 
         As `_phase_list.phases_of` does, which needs a column of all samples.
         """
-        end_s = self.end_s
-        found = []
-        for row in self.phases:
-            begin, end = int(row["begin_ns"]) * 1e-9, int(row["end_ns"]) * 1e-9
-            if not row["was_ended"]:
-                end = end_s
-            found.append(
-                TracePhase(
-                    name=str(row["name"]),
-                    begin_s=begin,
-                    end_s=max(begin, end),
-                    id=int(row["id"]),
-                    parent=int(row["parent"]),
-                    depth=int(row["depth"]),
-                    thread=int(row["thread"]),
-                    was_ended=bool(row["was_ended"]),
-                )
-            )
-        return found or self._between_marks(end_s)
-
-    def _between_marks(self, end_s: float) -> list[TracePhase]:
-        labels = {
-            int(row["sync_id"]): (str(row["label"]), int(row["time_ns"]))
-            for row in self.sync_labels
-        }
-        begins: list[tuple[int, str, float]] = []
-        for sync_id, row in self.marks():
-            label, time_ns = labels.get(sync_id, (f"sync {sync_id}", None))
-            begin = self.time_of("fast", row) if time_ns is None else time_ns * 1e-9
-            begins.append((sync_id, label, begin))
-        ends = [*(begin for _, _, begin in begins[1:]), end_s]
-        return [
-            TracePhase(label, begin, max(begin, end), id=sync_id)
-            for (sync_id, label, begin), end in zip(begins, ends)
-        ]
+        return named_phases(self.phases, self.end_s) or phases_between(
+            self.marks(), self.sync_labels, lambda row: self.time_of("fast", row), self.end_s
+        )
 
     def _read_marks(self) -> None:
         marks = self.records("sync_points", Rows(0, self.counts["sync_points"]))
