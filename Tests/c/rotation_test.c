@@ -6,32 +6,13 @@
 #include "check.h"
 #include "faults.h"
 #include "fixture.h"
+#include "whole_trace.h"
 
 static fnvm_engine *started(fixture *f, const char *name) {
   fnvm_engine *engine = fixture_engine(f, name);
   CHECK_EQUAL(fnvm_engine_start(engine), FNVM_OK);
   CHECK_EQUAL(fnvm_engine_wait_for_warmup(engine, FNVM_NO_TIMEOUT), FNVM_OK);
   return engine;
-}
-
-static fnvm_file_header header_of(const char *path) {
-  fnvm_file_header header;
-  memset(&header, 0, sizeof header);
-  fnvm_trace *trace = NULL;
-  const fnvm_status status = fnvm_trace_open(path, &trace);
-  CHECK_EQUAL(status, FNVM_OK);
-  if (status != FNVM_OK) {
-    fprintf(stderr, "  %s\n", fnvm_last_error_message());
-    return header;
-  }
-  memcpy(&header, fnvm_trace_header(trace), sizeof header);
-  const fnvm_fast_sample *fast = fnvm_trace_fast(trace, NULL);
-  int wrong = 0;
-  for (uint64_t i = 0; i < header.num_fast_samples; i++)
-    wrong += fast[i].gpu_load != FIXTURE_GPU_LOAD || !(fast[i].time_s > (i ? fast[i - 1].time_s : 0));
-  CHECK_EQUAL(wrong, 0);
-  fnvm_trace_close(trace);
-  return header;
 }
 
 /* CLOCK_MONOTONIC of the last fast sample (or of the first). */
@@ -76,7 +57,7 @@ static void traces_follow_each_other(void) {
   uint64_t end = 0;
   for (int i = 0; i <= 5; i++) {
     snprintf(name, sizeof name, "%d.bin", i);
-    const fnvm_file_header header = header_of(fixture_path(&f, name));
+    const fnvm_file_header header = check_trace(fixture_path(&f, name));
     CHECK_EQUAL(header.num_sync_points, i < 5);
     CHECK(header.start_monotonic_ns > end);
     end = time_of(fixture_path(&f, name), 1);
@@ -120,8 +101,8 @@ static void a_trace_that_cannot_be_created_changes_nothing(void) {
   CHECK(wait_for_samples(engine, fnvm_engine_sample_count(engine) + 20));
   CHECK_EQUAL(fnvm_engine_rotate(engine, next), FNVM_OK);
   CHECK_EQUAL(fnvm_engine_stop(engine), FNVM_OK);
-  CHECK(header_of(fixture_path(&f, "run.bin")).num_fast_samples > 20);
-  CHECK(header_of(next).num_fast_samples > 0);
+  CHECK(check_trace(fixture_path(&f, "run.bin")).num_fast_samples > 20);
+  CHECK(check_trace(next).num_fast_samples > 0);
   fnvm_engine_free(engine);
   fixture_remove(&f);
 }
@@ -149,7 +130,7 @@ static void an_old_trace_on_a_full_disk_does_not_end_the_recording(void) {
     int recovered = 0;
     CHECK_EQUAL(fnvm_trace_recover(run, &recovered), FNVM_OK);
     CHECK_EQUAL(recovered, 1);
-    const fnvm_file_header old = header_of(run), new = header_of(next);
+    const fnvm_file_header old = check_trace(run), new = check_trace(next);
     fnvm_counts counts = FNVM_COUNTS_INIT;
     CHECK_EQUAL(fnvm_engine_counts(engine, &counts), FNVM_OK);
     CHECK(old.num_fast_samples > 100);
@@ -189,11 +170,11 @@ static void each_call_may_fail_once(void) {
       CHECK_EQUAL(fnvm_trace_recover(run, NULL), FNVM_OK);
       fnvm_counts counts = FNVM_COUNTS_INIT;
       CHECK_EQUAL(fnvm_engine_counts(engine, &counts), FNVM_OK);
-      fnvm_file_header header = header_of(run);
+      fnvm_file_header header = check_trace(run);
       CHECK_EQUAL(header.num_sync_points, is_new ? 1 : 2);
       counts.fast_samples -= header.num_fast_samples;
       if (is_new) {
-        header = header_of(next);
+        header = check_trace(next);
         CHECK_EQUAL(header.num_sync_points, 1);
         counts.fast_samples -= header.num_fast_samples;
         CHECK_EQUAL(unlink(next), 0);
@@ -234,12 +215,12 @@ static void a_recorder_may_be_killed_around_a_rotation(void) {
     close(ready[0]);
     close(ready[1]);
     CHECK_EQUAL(fnvm_trace_recover(run, NULL), FNVM_OK);
-    CHECK(header_of(run).num_fast_samples > 100);
+    CHECK(check_trace(run).num_fast_samples > 100);
     if (access(next, F_OK) == 0) {
       int recovered = 0;
       CHECK_EQUAL(fnvm_trace_recover(next, &recovered), FNVM_OK);
       CHECK_EQUAL(recovered, 1);
-      const fnvm_file_header header = header_of(next);
+      const fnvm_file_header header = check_trace(next);
       const uint64_t end = time_of(run, 1);
       if (header.num_fast_samples > 0) {
         CHECK(header.start_monotonic_ns > end);
